@@ -1,0 +1,233 @@
+//! Settings from defaults < file < environment < flags. Every problem is collected, with file, line and key.
+
+mod problems;
+mod source;
+mod value;
+
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
+
+pub use problems::Problems;
+pub use value::{Secret, Value};
+
+use source::{Found, Origin, Sources};
+
+/// A setting as it was asked for: the reference page and `config print` are made of these.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Dotted key; a table of an array has `*` in place of its number.
+    pub key: String,
+    /// The default as text; empty: none.
+    pub default: String,
+    /// What it means.
+    pub meaning: String,
+    /// What is in force; a secret is never here.
+    pub in_force: String,
+    /// Where that came from.
+    pub origin: String,
+}
+
+/// The settings of one service while they are being read.
+#[derive(Debug)]
+pub struct Settings {
+    service: String,
+    sources: Sources,
+    asked: BTreeMap<String, Asked>,
+    problems: Problems,
+}
+
+impl Settings {
+    /// Reads the file (TOML) and takes what concerns `service` from the environment (`GATEWAY__KAFKA__BOOTSTRAP` is `kafka.bootstrap` of
+    /// `gateway`) and from the flags (`key=value`). What is wrong with them is told by [`Settings::finish`].
+    #[must_use]
+    pub fn load(
+        service: &str,
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+        flags: &[String],
+    ) -> Self {
+        let mut problems = Problems::default();
+        let mut sources = Sources::default();
+        if let Some(path) = file {
+            let name = path.display().to_string();
+            match fs::read_to_string(path) {
+                Ok(text) => sources.add_file(&name, text, &mut problems),
+                Err(error) => problems.add(format!("{name}: cannot be read: {error}")),
+            }
+        }
+        sources.add_environment(service, environment);
+        sources.add_flags(flags, &mut problems);
+        Self { service: service.to_owned(), sources, asked: BTreeMap::new(), problems }
+    }
+
+    /// No file, no environment, no flags: every setting at its default.
+    #[must_use]
+    pub fn defaults(service: &str) -> Self {
+        Self::load(service, None, [], &[])
+    }
+
+    /// The service whose settings these are.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// A setting that has a default.
+    pub fn get<T: Value>(&mut self, key: &str, default: T, meaning: &str) -> T {
+        let shown = default.show();
+        self.read(key, &shown, meaning).unwrap_or(default)
+    }
+
+    /// A setting that may be left out.
+    pub fn optional<T: Value>(&mut self, key: &str, meaning: &str) -> Option<T> {
+        self.read(key, "", meaning)
+    }
+
+    /// A setting that must be given; where it is not, that is a problem and the placeholder is returned.
+    pub fn require<T: Value + Default>(&mut self, key: &str, meaning: &str) -> T {
+        let problems_before = self.problems.count();
+        self.read(key, "required", meaning).unwrap_or_else(|| {
+            if self.problems.count() == problems_before {
+                self.problem(key, &format!("is missing; {}", lower_first(meaning)));
+            }
+            T::default()
+        })
+    }
+
+    /// One of a few words.
+    pub fn choice<T: Copy>(
+        &mut self,
+        key: &str,
+        default: &str,
+        words: &[(&str, T)],
+        meaning: &str,
+    ) -> Option<T> {
+        let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
+        let meaning = format!("{meaning} One of {}.", names.join(", "));
+        let word = self.read::<String>(key, default, &meaning).unwrap_or_else(|| default.to_owned());
+        let chosen = words.iter().find(|(name, _)| *name == word).map(|(_, value)| *value);
+        if chosen.is_none() {
+            let wrong =
+                if word.is_empty() { "is missing".to_owned() } else { format!("{word:?} is not known") };
+            self.problem(key, &format!("{wrong}; choose one of {}", names.join(", ")));
+        }
+        chosen
+    }
+
+    /// A secret: `key` itself, or the content of the file that `key_file` names (without the last line break).
+    pub fn secret(&mut self, key: &str, meaning: &str) -> Option<Secret> {
+        let file_key = format!("{key}_file");
+        let inline = self.sources.take(key).map(|found| Secret::new(found.text));
+        self.note(
+            key,
+            "",
+            &format!("{meaning} A secret: better named by `{}_file`.", last(key)),
+            "…",
+            inline.is_some(),
+        );
+        let file: Option<String> = self.read(&file_key, "", &format!("File that holds `{}`.", last(key)));
+        let Some(path) = file else { return inline };
+        match fs::read_to_string(&path) {
+            Ok(text) => Some(Secret::new(text.trim_end_matches(['\r', '\n']))),
+            Err(error) => {
+                self.problem(&file_key, &format!("{path} cannot be read: {error}"));
+                inline
+            }
+        }
+    }
+
+    /// The tables of an array: `accounts.0`, `accounts.1` …, to put before their keys.
+    #[must_use]
+    pub fn tables(&self, key: &str) -> Vec<String> {
+        (0..).map(|n| format!("{key}.{n}")).take_while(|prefix| self.sources.has_table(prefix)).collect()
+    }
+
+    /// The names directly below a table.
+    #[must_use]
+    pub fn names(&self, table: &str) -> Vec<String> {
+        self.sources.names(table)
+    }
+
+    /// Says what is wrong with a setting, or between two.
+    pub fn problem(&mut self, key: &str, wrong: &str) {
+        let place = self.sources.place(key);
+        self.problems.add(format!("{place}{key}: {wrong}"));
+    }
+
+    /// Every setting that was asked for, by key.
+    pub fn asked(&self) -> impl Iterator<Item = &Asked> {
+        self.asked.values()
+    }
+
+    /// Everything in force, one line a setting, secrets left out.
+    #[must_use]
+    pub fn print(&self) -> String {
+        self.asked.values().fold(String::new(), |mut text, asked| {
+            writeln!(text, "{} = {:?}  # {}", asked.key, asked.in_force, asked.origin)
+                .expect("a String takes all");
+            text
+        })
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    /// Everything that was wrong, settings that nobody asked for included.
+    pub fn finish(mut self) -> Result<(), Problems> {
+        for (key, place) in self.sources.left_over() {
+            self.problems.add(format!("{place}{key}: {} has no such setting", self.service));
+        }
+        if self.problems.count() == 0 { Ok(()) } else { Err(self.problems) }
+    }
+
+    fn read<T: Value>(&mut self, key: &str, default: &str, meaning: &str) -> Option<T> {
+        let found = self.sources.take(key);
+        let (shown, given) = found.as_ref().map_or((default, false), |found| (found.text.as_str(), true));
+        let shown = if key.contains("url") { redact_password(shown) } else { shown.to_owned() };
+        self.note(key, default, meaning, &shown, given);
+        let Found { text, .. } = found?;
+        match T::parse(&text) {
+            Ok(value) => Some(value),
+            Err(expected) => {
+                self.problem(key, &format!("{shown:?} is not {expected}"));
+                None
+            }
+        }
+    }
+
+    fn note(&mut self, key: &str, default: &str, meaning: &str, in_force: &str, given: bool) {
+        let origin = if given { self.sources.origin(key) } else { Origin::Default };
+        self.asked.insert(
+            key.to_owned(),
+            Asked {
+                key: key
+                    .split('.')
+                    .map(|part| if part.parse::<usize>().is_ok() { "*" } else { part })
+                    .collect::<Vec<_>>()
+                    .join("."),
+                default: default.to_owned(),
+                meaning: meaning.to_owned(),
+                in_force: in_force.to_owned(),
+                origin: origin.to_string(),
+            },
+        );
+    }
+}
+
+fn last(key: &str) -> &str {
+    key.rsplit('.').next().unwrap_or(key)
+}
+
+fn lower_first(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+}
+
+fn redact_password(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
+        _ => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

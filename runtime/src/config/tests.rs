@@ -1,0 +1,97 @@
+//! What a person sees who configures a service.
+
+use std::{fs, time::Duration};
+
+use super::*;
+
+fn load(toml: &str, environment: &[(&str, &str)], flags: &[&str]) -> (tempfile::TempDir, Settings) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("gateway.toml");
+    fs::write(&file, toml).unwrap();
+    let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+    let settings = Settings::load("gateway", Some(&file), environment.collect::<Vec<_>>(), &flags);
+    (folder, settings)
+}
+
+fn problems(folder: &tempfile::TempDir, settings: Settings) -> String {
+    let told = settings.finish().map_or_else(|problems| problems.to_string(), |()| String::new());
+    told.replace(&format!("{}/", folder.path().display()), "")
+}
+
+#[test]
+fn a_flag_beats_the_environment_which_beats_the_file_which_beats_the_default() {
+    let file = "[a]\nx = 1\ny = 1\nz = 1\n";
+    let (folder, mut settings) =
+        load(file, &[("GATEWAY__A__Y", "2"), ("GATEWAY__A__Z", "2"), ("OTHER__A__X", "9")], &["a.z=3"]);
+    let mut read = |key: &str| settings.get(key, 0u32, "a number");
+    assert_eq!([read("a.w"), read("a.x"), read("a.y"), read("a.z")], [0, 1, 2, 3]);
+    assert_eq!(problems(&folder, settings), "");
+}
+
+#[test]
+fn every_problem_is_told_at_once_with_file_line_and_key() {
+    let (folder, mut settings) =
+        load("[limits]\nbody = \"5x\"\nbodi = 3\n[[accounts]]\napp_id = \"wx1\"\n", &[], &["oops"]);
+    settings.get("limits.body", Duration::from_secs(1), "How long.");
+    for account in settings.tables("accounts") {
+        settings.require::<String>(&format!("{account}.name"), "Its name.");
+        settings.require::<String>(&format!("{account}.app_id"), "Its AppId.");
+    }
+    settings.choice("mode", "fast", &[("safe", 1), ("plain", 2)], "How.");
+    assert_eq!(
+        problems(&folder, settings),
+        "--set oops: write it as key=value\n\
+         gateway.toml:2: limits.body: \"5x\" is not a time such as 300ms, 5s, 10m, 2h or 7d\n\
+         gateway.toml:5: accounts.0.name: is missing; its name.\n\
+         mode: \"fast\" is not known; choose one of safe, plain\n\
+         gateway.toml:3: limits.bodi: gateway has no such setting\n"
+    );
+}
+
+#[test]
+fn a_file_that_is_no_toml_is_told_with_its_line() {
+    let (folder, settings) = load("a = 1\nb = = 2\n", &[], &[]);
+    assert!(problems(&folder, settings).starts_with("gateway.toml:2: "));
+}
+
+#[test]
+fn a_secret_comes_from_its_file_and_is_never_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    fs::write(&file, "hush\n").unwrap();
+    let flag = format!("token_file={}", file.display());
+    let mut settings = Settings::load("gateway", None, [], &[flag, "inline=loud".to_owned()]);
+    let (token, inline) = (settings.secret("token", "The token."), settings.secret("inline", "Another."));
+    assert_eq!(token.as_ref().map(Secret::expose), Some("hush"));
+    assert_eq!(inline.as_ref().map(Secret::expose), Some("loud"));
+    let shown = format!("{} {token:?} {inline:?} {settings:?}", settings.print());
+    assert!(!settings.print().contains("loud") && !shown.contains("hush"), "{shown}");
+    assert_eq!(settings.finish(), Ok(()));
+}
+
+#[test]
+fn the_shared_variables_reach_every_service_and_a_password_is_not_printed() {
+    let variables = [
+        ("REDIS_URL", "redis://:pass@host:1/0"),
+        ("KAFKA_BOOTSTRAP", "k:1"),
+        ("GATEWAY__KAFKA__BOOTSTRAP", "own:1"),
+    ];
+    let (folder, mut settings) = load("", &variables, &[]);
+    assert_eq!(settings.get("redis.url", String::new(), "Redis."), "redis://:pass@host:1/0");
+    assert_eq!(settings.get("kafka.bootstrap", String::new(), "Kafka."), "own:1");
+    assert!(settings.print().contains("redis://…@host:1/0") && !settings.print().contains("pass"));
+    assert_eq!(problems(&folder, settings), "");
+}
+
+#[test]
+fn durations_read_as_they_are_written() {
+    for text in ["300ms", "5s", "10m", "36h", "7d", "0ms"] {
+        let duration = Duration::parse(text).unwrap();
+        assert_eq!(Duration::parse(&duration.show()), Ok(duration), "{text}");
+    }
+    assert_eq!(Duration::from_secs(172_800).show(), "2d");
+    assert!(
+        Duration::parse("5").is_err() && Duration::parse("s").is_err() && Duration::parse("-1s").is_err()
+    );
+}

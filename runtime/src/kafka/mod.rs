@@ -1,0 +1,184 @@
+//! Kafka clients with the settings that the promises need; headers; topics.
+
+mod follow;
+mod producer;
+mod topics;
+
+use std::{borrow::Cow, time::Duration};
+
+use rdkafka::{
+    ClientConfig,
+    client::ClientContext,
+    config::FromClientConfigAndContext,
+    consumer::{ConsumerContext, DefaultConsumerContext, StreamConsumer},
+    error::KafkaError,
+    message::{BorrowedHeaders, Header, Headers as _, OwnedHeaders},
+};
+
+use crate::config::Settings;
+
+pub use follow::{TableRecord, follow};
+pub use producer::{Delivery, ProduceError, Producer};
+pub use topics::{TopicSpec, create_topics};
+
+/// How a consumer group agrees on who reads what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupProtocol {
+    /// Cooperative-sticky; a killed member is missed after six seconds.
+    Classic,
+    /// KIP-848; the broker's own session timeout holds (45 s unless changed there).
+    Consumer,
+}
+
+/// Which cluster, and how to talk to it.
+#[derive(Clone, Debug)]
+pub struct Kafka {
+    /// `host:port`, several separated by commas.
+    pub bootstrap: String,
+    /// Put before the names of topics, groups and Redis keys, so that two installations can share servers.
+    pub namespace: String,
+    /// How groups agree.
+    pub group_protocol: GroupProtocol,
+    /// Further librdkafka properties, for TLS and SASL.
+    pub properties: Vec<(String, String)>,
+}
+
+impl Kafka {
+    /// Reads `kafka.*` and `namespace`.
+    pub fn read(settings: &mut Settings) -> Self {
+        let bootstrap = settings.get(
+            "kafka.bootstrap",
+            "127.0.0.1:9092".to_owned(),
+            "Brokers, `host:port`, separated by commas; `KAFKA_BOOTSTRAP` sets it too.",
+        );
+        let namespace = settings.get(
+            "namespace",
+            String::new(),
+            "Put before the names of topics, groups and Redis keys, so that two installations can share servers.",
+        );
+        let protocols = [("classic", GroupProtocol::Classic), ("consumer", GroupProtocol::Consumer)];
+        let meaning = "How consumer groups agree: classic (cooperative-sticky) or consumer (KIP-848).";
+        let group_protocol = settings
+            .choice("kafka.group_protocol", "classic", &protocols, meaning)
+            .unwrap_or(GroupProtocol::Classic);
+        let properties = properties(settings);
+        Self { bootstrap, namespace, group_protocol, properties }
+    }
+
+    /// The name of a topic here.
+    #[must_use]
+    pub fn topic(&self, name: &str) -> String {
+        format!("{}{name}", self.namespace)
+    }
+
+    /// A producer that loses nothing: idempotent, `acks=all`, an answer within 2.5 s.
+    ///
+    /// # Errors
+    /// librdkafka refused the settings.
+    pub fn producer(&self, client_id: &str) -> Result<Producer, KafkaError> {
+        Producer::new(&self.client(client_id))
+    }
+
+    /// A member of a group; its offsets are stored and committed by its owner.
+    ///
+    /// # Errors
+    /// librdkafka refused the settings.
+    pub fn consumer(&self, group: &str, extra: &[(&str, &str)]) -> Result<StreamConsumer, KafkaError> {
+        self.consumer_with(group, extra, DefaultConsumerContext)
+    }
+
+    /// The same with a context that hears of rebalances.
+    ///
+    /// # Errors
+    /// librdkafka refused the settings.
+    pub fn consumer_with<C: ConsumerContext + 'static>(
+        &self,
+        group: &str,
+        extra: &[(&str, &str)],
+        context: C,
+    ) -> Result<StreamConsumer<C>, KafkaError> {
+        let mut config = self.client(group);
+        config
+            .set("group.id", format!("{}{group}", self.namespace))
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "earliest")
+            .set("fetch.wait.max.ms", "100")
+            .set("fetch.min.bytes", "1")
+            .set("fetch.queue.backoff.ms", "50")
+            .set("queued.max.messages.kbytes", "8192")
+            .set("check.crcs", "true")
+            .set("max.poll.interval.ms", "120000");
+        match self.group_protocol {
+            GroupProtocol::Classic => config
+                .set("partition.assignment.strategy", "cooperative-sticky")
+                .set("session.timeout.ms", "6000")
+                .set("heartbeat.interval.ms", "2000"),
+            GroupProtocol::Consumer => config.set("group.protocol", "consumer"),
+        };
+        self.apply(&mut config, extra);
+        StreamConsumer::from_config_and_context(&config, context)
+    }
+
+    /// What every client has in common.
+    fn client(&self, client_id: &str) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.bootstrap)
+            .set("client.id", client_id)
+            .set("socket.keepalive.enable", "true")
+            .set("socket.timeout.ms", "2000")
+            .set("socket.connection.setup.timeout.ms", "2000")
+            .set("connections.max.idle.ms", "240000")
+            .set("reconnect.backoff.ms", "50")
+            .set("reconnect.backoff.max.ms", "500")
+            .set("topic.metadata.propagation.max.ms", "5000");
+        self.apply(&mut config, &[]);
+        config
+    }
+
+    fn apply(&self, config: &mut ClientConfig, extra: &[(&str, &str)]) {
+        for (key, value) in extra {
+            config.set(*key, *value);
+        }
+        for (key, value) in &self.properties {
+            config.set(key, value);
+        }
+    }
+}
+
+fn properties(settings: &mut Settings) -> Vec<(String, String)> {
+    let names: Vec<String> = settings.names("kafka.properties");
+    let quoted = names.into_iter().map(|name| (format!("kafka.properties.{name}"), name));
+    quoted
+        .filter_map(|(key, name)| {
+            settings.secret(&key, "A librdkafka property.").map(|value| (name, value.expose().to_owned()))
+        })
+        .collect()
+}
+
+/// The first header of a name, where it is UTF-8.
+#[must_use]
+pub fn header<'a>(headers: Option<&'a BorrowedHeaders>, name: &str) -> Option<&'a str> {
+    let found = headers?.iter().find(|header| header.key == name)?;
+    std::str::from_utf8(found.value?).ok()
+}
+
+fn owned_headers(headers: &[(&str, Cow<'_, str>)]) -> OwnedHeaders {
+    headers.iter().fold(OwnedHeaders::new_with_capacity(headers.len()), |owned, (key, value)| {
+        owned.insert(Header { key, value: Some(value.as_bytes()) })
+    })
+}
+
+/// How long a client waits for metadata and the like.
+const METADATA_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Logs what librdkafka says, and nothing else.
+#[derive(Clone, Copy, Debug, Default)]
+struct Quiet;
+
+impl ClientContext for Quiet {
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(%error, reason, "kafka");
+    }
+}

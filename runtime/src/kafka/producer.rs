@@ -1,0 +1,140 @@
+//! A producer whose records are on their way as soon as they are handed over.
+
+use std::{
+    borrow::Cow,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use rdkafka::{
+    ClientConfig,
+    config::FromClientConfigAndContext as _,
+    error::{KafkaError, RDKafkaErrorCode},
+    message::OwnedHeaders,
+    producer::{FutureProducer, FutureRecord, Producer as _, future_producer::DeliveryFuture},
+};
+
+use super::{Quiet, owned_headers};
+
+/// Why a record is not, or may not be, in the topic.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ProduceError {
+    /// The local queue is full: the broker takes less than comes in. Nothing was sent.
+    #[error("the queue to kafka is full")]
+    QueueFull,
+    /// The broker did not report in time or refused; the record may be in the topic all the same.
+    #[error("kafka did not take the record: {0}")]
+    NotTaken(#[from] KafkaError),
+    /// The producer is ending.
+    #[error("the producer is ending")]
+    Ending,
+}
+
+/// An idempotent producer. Clones share it.
+#[derive(Clone)]
+pub struct Producer(FutureProducer<Quiet>);
+
+impl std::fmt::Debug for Producer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Producer")
+    }
+}
+
+/// The broker's report on one record: its partition and offset. Dropping it does not stop the record.
+pub struct Delivery(DeliveryFuture);
+
+impl std::fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Delivery")
+    }
+}
+
+impl Future for Delivery {
+    type Output = Result<(i32, i64), ProduceError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map(|report| match report {
+            Ok(Ok(delivery)) => Ok((delivery.partition, delivery.offset)),
+            Ok(Err((error, _))) => Err(error.into()),
+            Err(_) => Err(ProduceError::Ending),
+        })
+    }
+}
+
+impl Producer {
+    pub(super) fn new(client: &ClientConfig) -> Result<Self, KafkaError> {
+        let mut config = ClientConfig::new();
+        config
+            .set("enable.idempotence", "true")
+            .set("linger.ms", "0")
+            .set("message.timeout.ms", "2500")
+            .set("request.timeout.ms", "2000")
+            .set("queue.buffering.max.kbytes", "32768")
+            .set("queue.buffering.max.messages", "50000")
+            .set("partitioner", "murmur2_random");
+        for (key, value) in client.config_map() {
+            config.set(key, value);
+        }
+        FutureProducer::from_config_and_context(&config, Quiet).map(Self)
+    }
+
+    /// Hands a record over; `None` as payload is a tombstone. It is under way when this returns.
+    ///
+    /// # Errors
+    /// The queue is full or the client is broken for good; nothing was sent.
+    pub fn send(
+        &self,
+        topic: &str,
+        key: &[u8],
+        headers: &[(&str, Cow<'_, str>)],
+        payload: Option<&[u8]>,
+    ) -> Result<Delivery, ProduceError> {
+        self.send_raw(topic, key, owned_headers(headers), payload)
+    }
+
+    /// The same with headers as they came from another record.
+    ///
+    /// # Errors
+    /// As [`Producer::send`].
+    pub fn send_raw(
+        &self,
+        topic: &str,
+        key: &[u8],
+        headers: OwnedHeaders,
+        payload: Option<&[u8]>,
+    ) -> Result<Delivery, ProduceError> {
+        let mut record = FutureRecord::<[u8], [u8]>::to(topic).key(key).headers(headers);
+        record.payload = payload;
+        match self.0.send_result(record) {
+            Ok(delivery) => Ok(Delivery(delivery)),
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
+                Err(ProduceError::QueueFull)
+            }
+            Err((error, _)) => Err(error.into()),
+        }
+    }
+
+    /// What has broken the producer for good, if anything: the process has to be started again.
+    #[must_use]
+    pub fn fatal(&self) -> Option<String> {
+        self.0.client().fatal_error().map(|(code, why)| format!("{code}: {why}"))
+    }
+
+    /// Waits until every record has its report. Blocks the thread.
+    ///
+    /// # Errors
+    /// Not all had one in time.
+    pub fn flush(&self, timeout: Duration) -> Result<(), KafkaError> {
+        self.0.flush(timeout)
+    }
+
+    /// The cluster can be reached. Blocks the thread.
+    ///
+    /// # Errors
+    /// It did not answer in time.
+    pub fn reach(&self, timeout: Duration) -> Result<(), KafkaError> {
+        self.0.client().fetch_metadata(None, timeout).map(drop)
+    }
+}

@@ -1,0 +1,14 @@
+//! What it means to be a process here: configuration, telemetry, health, supervision, ordered shutdown, Kafka and Redis with deadlines.
+
+pub mod clock;
+pub mod config;
+pub mod health;
+pub mod kafka;
+pub mod process;
+pub mod redis;
+pub mod service;
+pub mod telemetry;
+pub mod trace;
+
+/// Version of the code, as it stands in decisions and on `/livez`.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

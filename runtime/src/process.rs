@@ -1,0 +1,127 @@
+//! The life of a service process: flags, configuration, telemetry, signals, exit code.
+
+use std::{future::Future, path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::{clock::Clock, config::Settings, telemetry};
+
+/// Exit code of a configuration that cannot be used (`EX_USAGE`).
+pub const BAD_CONFIGURATION: u8 = 64;
+
+#[derive(Parser)]
+#[command(version = crate::VERSION)]
+struct Flags {
+    /// Settings, TOML. See docs/configuration.md.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// One setting, over file and environment.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Looks at the configuration without starting.
+    Config {
+        #[command(subcommand)]
+        what: ConfigCommand,
+    },
+}
+
+#[derive(Subcommand, Clone, Copy)]
+enum ConfigCommand {
+    /// Says everything that is wrong with it; exit code 64 if something is.
+    Check,
+    /// Prints what is in force and where it comes from, secrets left out.
+    Print,
+}
+
+/// Runs a service from its flags to its exit code: 0 in order, 1 failed, 64 badly configured (before any port is bound).
+pub fn main<C, Serving>(
+    service: &'static str,
+    read: impl FnOnce(&mut Settings) -> C,
+    serve: impl FnOnce(C, Clock, CancellationToken) -> Serving,
+) -> ExitCode
+where
+    Serving: Future<Output = anyhow::Result<()>>,
+{
+    let flags = Flags::parse();
+    let mut settings = Settings::load(service, flags.config.as_deref(), std::env::vars(), &flags.set);
+    let config = read(&mut settings);
+    let printed = settings.print();
+    if let Err(problems) = settings.finish() {
+        eprint!("{problems}");
+        return ExitCode::from(BAD_CONFIGURATION);
+    }
+    match flags.command {
+        Some(Command::Config { what: ConfigCommand::Print }) => say(&printed),
+        Some(Command::Config { what: ConfigCommand::Check }) => {
+            say(&format!("{service}: the configuration is good\n"))
+        }
+        None => run(service, &printed, config, serve),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the answer of a command")]
+fn say(text: &str) -> ExitCode {
+    print!("{text}");
+    ExitCode::SUCCESS
+}
+
+fn run<C, Serving: Future<Output = anyhow::Result<()>>>(
+    service: &'static str,
+    printed: &str,
+    config: C,
+    serve: impl FnOnce(C, Clock, CancellationToken) -> Serving,
+) -> ExitCode {
+    telemetry::init("info");
+    let ended =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Into::into).and_then(
+            |runtime| {
+                let ended = runtime.block_on(async {
+                    tracing::info!(service, version = crate::VERSION, settings = printed, "starting");
+                    serve(config, Clock::system(), on_signal()?).await
+                });
+                runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+                ended
+            },
+        );
+    match ended {
+        Ok(()) => {
+            tracing::info!(service, "ended in order");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            tracing::error!(service, error = format!("{error:#}"), "ended");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A token that SIGTERM or SIGINT cancels. A second signal ends the process at once.
+///
+/// # Errors
+/// The signals cannot be listened to.
+pub fn on_signal() -> anyhow::Result<CancellationToken> {
+    let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let shutdown = CancellationToken::new();
+    let token = shutdown.clone();
+    tokio::spawn(async move {
+        for first in [true, false] {
+            tokio::select! {
+                _ = term.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            token.cancel();
+            if !first {
+                std::process::exit(130);
+            }
+        }
+    });
+    Ok(shutdown)
+}

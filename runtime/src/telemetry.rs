@@ -1,0 +1,49 @@
+//! Logs: JSON lines for machines, plain text for a terminal, always on standard error.
+
+use std::{
+    io::{IsTerminal as _, stderr},
+    sync::OnceLock,
+};
+
+use sha2::{Digest as _, Sha256};
+use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+
+static UID_KEY: OnceLock<[u8; 32]> = OnceLock::new();
+
+/// Starts logging. `RUST_LOG` filters it; `quiet` is the filter where that is not set. A second call changes nothing.
+pub fn init(quiet: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(quiet));
+    let registry = tracing_subscriber::registry().with(filter);
+    let started = if stderr().is_terminal() {
+        registry.with(fmt::layer().with_writer(stderr).with_target(false)).try_init()
+    } else {
+        registry.with(fmt::layer().json().flatten_event(true).with_writer(stderr)).try_init()
+    };
+    if started.is_err() {
+        tracing::debug!("logging had been started before");
+    }
+}
+
+/// Sets the key of [`uid`], so that the replicas of a fleet hash alike. Without it every process has its own.
+pub fn set_uid_key(key: &str) {
+    UID_KEY.get_or_init(|| Sha256::digest(key).into());
+}
+
+/// A user in a log line: a keyed hash of `<app_id>:<openid>`, 16 hex digits.
+#[must_use]
+pub fn uid(record_key: &str) -> String {
+    let key = UID_KEY.get_or_init(rand::random);
+    hex::encode(&Sha256::new().chain_update(key).chain_update(record_key).finalize()[..8])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uid_is_stable_and_tells_nothing() {
+        assert_eq!(uid("wx1:o1"), uid("wx1:o1"));
+        assert_ne!(uid("wx1:o1"), uid("wx1:o2"));
+        assert!(!uid("wx1:o1").contains("o1"));
+    }
+}
