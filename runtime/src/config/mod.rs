@@ -4,7 +4,12 @@ mod problems;
 mod source;
 mod value;
 
-use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    fs,
+    path::Path,
+};
 
 pub use problems::Problems;
 pub use value::{Secret, Value};
@@ -94,23 +99,23 @@ impl Settings {
     }
 
     /// One of a few words.
-    pub fn choice<T: Copy>(
+    pub fn choice<T: Copy + PartialEq>(
         &mut self,
         key: &str,
-        default: &str,
+        default: T,
         words: &[(&str, T)],
         meaning: &str,
-    ) -> Option<T> {
-        let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
-        let meaning = format!("{meaning} One of {}.", names.join(", "));
-        let word = self.read::<String>(key, default, &meaning).unwrap_or_else(|| default.to_owned());
+    ) -> T {
+        let names = words.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        let shown = words.iter().find(|(_, value)| *value == default).map_or("", |(name, _)| name);
+        let Some(word) = self.read::<String>(key, shown, &format!("{meaning} One of {names}.")) else {
+            return default;
+        };
         let chosen = words.iter().find(|(name, _)| *name == word).map(|(_, value)| *value);
         if chosen.is_none() {
-            let wrong =
-                if word.is_empty() { "is missing".to_owned() } else { format!("{word:?} is not known") };
-            self.problem(key, &format!("{wrong}; choose one of {}", names.join(", ")));
+            self.problem(key, &format!("{word:?} is not known; choose one of {names}"));
         }
-        chosen
+        chosen.unwrap_or(default)
     }
 
     /// A secret: `key` itself, or the content of the file that `key_file` names (without the last line break).
@@ -144,7 +149,15 @@ impl Settings {
     /// The names directly below a table.
     #[must_use]
     pub fn names(&self, table: &str) -> Vec<String> {
-        self.sources.names(table)
+        let names: BTreeSet<&str> =
+            self.sources.below(table).filter_map(|key| key.split('.').next()).collect();
+        names.into_iter().map(str::to_owned).collect()
+    }
+
+    /// Every key below a table, dots and all: for tables whose keys are somebody else's.
+    #[must_use]
+    pub fn keys(&self, table: &str) -> Vec<String> {
+        self.sources.below(table).map(str::to_owned).collect()
     }
 
     /// Says what is wrong with a setting, or between two.

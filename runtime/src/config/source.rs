@@ -137,11 +137,10 @@ impl Sources {
         self.values.keys().any(|key| key.starts_with(&prefix))
     }
 
-    pub(super) fn names(&self, table: &str) -> Vec<String> {
+    /// The keys below a table, without the table.
+    pub(super) fn below(&self, table: &str) -> impl Iterator<Item = &str> {
         let prefix = format!("{table}.");
-        let names = self.values.keys().filter_map(|key| key.strip_prefix(&prefix));
-        let names: BTreeSet<&str> = names.filter_map(|rest| rest.split('.').next()).collect();
-        names.into_iter().map(str::to_owned).collect()
+        self.values.keys().filter_map(move |key| key.strip_prefix(&prefix))
     }
 
     /// What was given and nobody asked for. A variable that serves all services is no mistake in one.

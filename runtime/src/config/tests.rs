@@ -31,20 +31,23 @@ fn a_flag_beats_the_environment_which_beats_the_file_which_beats_the_default() {
 
 #[test]
 fn every_problem_is_told_at_once_with_file_line_and_key() {
-    let (folder, mut settings) =
-        load("[limits]\nbody = \"5x\"\nbodi = 3\n[[accounts]]\napp_id = \"wx1\"\n", &[], &["oops"]);
+    let (folder, mut settings) = load(
+        "[limits]\nbody = \"5x\"\nbodi = 3\nmode = \"fast\"\n[[accounts]]\napp_id = \"wx1\"\n",
+        &[],
+        &["oops"],
+    );
     settings.get("limits.body", Duration::from_secs(1), "How long.");
     for account in settings.tables("accounts") {
         settings.require::<String>(&format!("{account}.name"), "Its name.");
         settings.require::<String>(&format!("{account}.app_id"), "Its AppId.");
     }
-    settings.choice("mode", "fast", &[("safe", 1), ("plain", 2)], "How.");
+    assert_eq!(settings.choice("limits.mode", 2, &[("safe", 1), ("plain", 2)], "How."), 2);
     assert_eq!(
         problems(&folder, settings),
         "--set oops: write it as key=value\n\
          gateway.toml:2: limits.body: \"5x\" is not a time such as 300ms, 5s, 10m, 2h or 7d\n\
-         gateway.toml:5: accounts.0.name: is missing; its name.\n\
-         mode: \"fast\" is not known; choose one of safe, plain\n\
+         gateway.toml:6: accounts.0.name: is missing; its name.\n\
+         gateway.toml:4: limits.mode: \"fast\" is not known; choose one of safe, plain\n\
          gateway.toml:3: limits.bodi: gateway has no such setting\n"
     );
 }
@@ -82,6 +85,13 @@ fn the_shared_variables_reach_every_service_and_a_password_is_not_printed() {
     assert_eq!(settings.get("kafka.bootstrap", String::new(), "Kafka."), "own:1");
     assert!(settings.print().contains("redis://…@host:1/0") && !settings.print().contains("pass"));
     assert_eq!(problems(&folder, settings), "");
+}
+
+#[test]
+fn a_table_of_foreign_keys_keeps_their_dots() {
+    let (_folder, settings) = load("[kafka.properties]\n\"security.protocol\" = \"SSL\"\n", &[], &[]);
+    assert_eq!(settings.keys("kafka.properties"), ["security.protocol"]);
+    assert_eq!(settings.names("kafka"), ["properties"]);
 }
 
 #[test]

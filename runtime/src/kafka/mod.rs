@@ -39,8 +39,10 @@ pub struct Kafka {
     pub namespace: String,
     /// How groups agree.
     pub group_protocol: GroupProtocol,
-    /// Further librdkafka properties, for TLS and SASL.
+    /// Further librdkafka properties of every client, for TLS and SASL.
     pub properties: Vec<(String, String)>,
+    /// Further librdkafka properties of consumers.
+    pub consumer_properties: Vec<(String, String)>,
 }
 
 impl Kafka {
@@ -58,11 +60,13 @@ impl Kafka {
         );
         let protocols = [("classic", GroupProtocol::Classic), ("consumer", GroupProtocol::Consumer)];
         let meaning = "How consumer groups agree: classic (cooperative-sticky) or consumer (KIP-848).";
-        let group_protocol = settings
-            .choice("kafka.group_protocol", "classic", &protocols, meaning)
-            .unwrap_or(GroupProtocol::Classic);
-        let properties = properties(settings);
-        Self { bootstrap, namespace, group_protocol, properties }
+        let group_protocol =
+            settings.choice("kafka.group_protocol", GroupProtocol::Classic, &protocols, meaning);
+        let properties =
+            properties_of(settings, "kafka.properties", "A librdkafka property of every client.");
+        let consumer_properties =
+            properties_of(settings, "kafka.consumer_properties", "A librdkafka property of every consumer.");
+        Self { bootstrap, namespace, group_protocol, properties, consumer_properties }
     }
 
     /// The name of a topic here.
@@ -116,7 +120,10 @@ impl Kafka {
                 .set("heartbeat.interval.ms", "2000"),
             GroupProtocol::Consumer => config.set("group.protocol", "consumer"),
         };
-        self.apply(&mut config, extra);
+        for (key, value) in extra {
+            config.set(*key, *value);
+        }
+        set_all(&mut config, &self.consumer_properties);
         StreamConsumer::from_config_and_context(&config, context)
     }
 
@@ -133,28 +140,24 @@ impl Kafka {
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "500")
             .set("topic.metadata.propagation.max.ms", "5000");
-        self.apply(&mut config, &[]);
+        set_all(&mut config, &self.properties);
         config
-    }
-
-    fn apply(&self, config: &mut ClientConfig, extra: &[(&str, &str)]) {
-        for (key, value) in extra {
-            config.set(*key, *value);
-        }
-        for (key, value) in &self.properties {
-            config.set(key, value);
-        }
     }
 }
 
-fn properties(settings: &mut Settings) -> Vec<(String, String)> {
-    let names: Vec<String> = settings.names("kafka.properties");
-    let quoted = names.into_iter().map(|name| (format!("kafka.properties.{name}"), name));
-    quoted
-        .filter_map(|(key, name)| {
-            settings.secret(&key, "A librdkafka property.").map(|value| (name, value.expose().to_owned()))
-        })
-        .collect()
+fn properties_of(settings: &mut Settings, table: &str, meaning: &str) -> Vec<(String, String)> {
+    let names = settings.keys(table).into_iter();
+    let read = names.filter_map(|name| {
+        let value = settings.secret(&format!("{table}.{name}"), meaning)?;
+        Some((name, value.expose().to_owned()))
+    });
+    read.collect()
+}
+
+fn set_all(config: &mut ClientConfig, properties: &[(String, String)]) {
+    for (key, value) in properties {
+        config.set(key, value);
+    }
 }
 
 /// The first header of a name, where it is UTF-8.

@@ -1,0 +1,37 @@
+# syntax=docker/dockerfile:1
+# One image with all five programs; the command chooses: gateway, profile-service, content-service, simulator, yingbin.
+# Checked with hadolint only: it has not been built yet, because no container engine was at hand.
+
+FROM rust:1.95-slim-bookworm AS build
+# librdkafka is compiled from source; git is asked for nothing. The compiler comes from the same snapshot as the image.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends g++ make \
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+COPY . .
+# The caches belong to the builder, so the programs are copied out of them in the same step.
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/src/target \
+    cargo build --release --locked --workspace --bins \
+    && mkdir /out \
+    && cp target/release/gateway target/release/profile-service target/release/content-service \
+          target/release/simulator target/release/yingbin /out/
+
+FROM debian:bookworm-slim
+LABEL org.opencontainers.image.title="Yingbin" \
+      org.opencontainers.image.licenses="Apache-2.0"
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends ca-certificates \
+    && rm -rf /var/lib/apt/lists/* \
+    && groupadd --gid 65532 nonroot \
+    && useradd --uid 65532 --gid 65532 --no-create-home --shell /usr/sbin/nologin nonroot
+COPY --from=build /out/ /usr/local/bin/
+COPY examples /srv/yingbin/examples
+COPY LICENSE /usr/share/doc/yingbin/
+WORKDIR /srv/yingbin
+USER 65532:65532
+# gateway, profile gRPC, simulator and phone, admin
+EXPOSE 8080 50051 8090 9090 9091 9092
+CMD ["yingbin", "--help"]

@@ -1,0 +1,50 @@
+# `make` alone lists the targets. Each does its own set-up first; what is there is not brought again.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run test lint fmt bench fuzz setup setup-test
+SECONDS ?= 30
+HEAD = printf '\n== %s\n'
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+run: setup ## everything in one process, with a phone to look at (Ctrl-C ends it)
+	@$(HEAD) 'build in release mode (minutes the first time, seconds after that)'
+	@cargo build --release -p yingbin
+	@trap : INT; target/release/yingbin up || [[ $$? -eq 130 ]]
+
+test: setup-test ## every test: unit, property, service, end to end on the embedded default and on real Kafka and Redis
+	@$(HEAD) 'build'
+	@cargo build --workspace --all-targets
+	@$(HEAD) 'unit, property, service, end-to-end, promise and foreign-client tests (embedded default)'
+	@cargo test --workspace
+	@$(HEAD) 'end-to-end tests on real Kafka and Redis'
+	@deploy/local/with-servers cargo test --workspace --test e2e
+
+lint: setup-test ## format, clippy, rustdoc, contracts and Dockerfile, warnings denied
+	@$(HEAD) 'format'
+	@cargo fmt --all --check
+	@$(HEAD) 'clippy'
+	@cargo clippy --workspace --all-targets -- -D warnings
+	@$(HEAD) 'rustdoc'
+	@RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items
+	@$(HEAD) 'buf lint'
+	@cd proto && ../.cache/venv/bin/buf lint
+	@$(HEAD) 'hadolint'
+	@.cache/venv/bin/hadolint Dockerfile
+
+fmt: ## formats the code
+	@cargo fmt --all
+
+bench: setup-test ## measures speed beside bare handlers and chains, on real Kafka and Redis
+	@deploy/local/with-servers cargo bench -p yingbin
+
+fuzz: setup ## fuzzes each target for SECONDS=30, guided by coverage
+	@deploy/local/fuzz $(SECONDS)
+
+setup: ## brings what `make run` needs (apt, or .cache/ without root)
+	@deploy/local/setup run
+
+setup-test: ## brings what `make test` needs besides: Java, Maven, Kafka's jars, Python packages
+	@deploy/local/setup test

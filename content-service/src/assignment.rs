@@ -1,0 +1,119 @@
+//! The right to work on a partition, and the moment at which it ends.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio_util::sync::CancellationToken;
+
+/// The partition is being given up, or the process is ending: the event is left as it is for its next owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the partition is given up")]
+pub struct Abandoned;
+
+/// One assignment of one partition to this process. Clones share its fate.
+#[derive(Clone, Debug)]
+pub struct Assignment {
+    generation: u64,
+    stopping: CancellationToken,
+    lost: Arc<AtomicBool>,
+}
+
+impl Assignment {
+    /// The `generation`-th assignment that this process has had.
+    #[must_use]
+    pub fn new(generation: u64) -> Self {
+        Self { generation, stopping: CancellationToken::new(), lost: Arc::default() }
+    }
+
+    /// Its number, part of the fence in the ledger.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// From now on nobody waits for anything: what is under way ends, what is waiting is abandoned.
+    pub fn stop(&self) {
+        self.stopping.cancel();
+    }
+
+    /// The partition belongs to somebody else now: no first byte may leave any more.
+    pub fn lose(&self) {
+        self.stop();
+        self.lost.store(true, Ordering::Release);
+    }
+
+    /// Still ours, as far as this process knows.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        !self.lost.load(Ordering::Acquire)
+    }
+
+    /// Resolves when the partition is being given up. Cancel safe.
+    pub async fn stopped(&self) {
+        self.stopping.cancelled().await;
+    }
+
+    /// Waits before another try. Cancel safe.
+    ///
+    /// # Errors
+    /// [`Abandoned`] at once when the partition is being given up.
+    pub async fn pause(&self, time: Duration) -> Result<(), Abandoned> {
+        tokio::select! {
+            biased;
+            () = self.stopping.cancelled() => Err(Abandoned),
+            () = tokio::time::sleep(time) => Ok(()),
+        }
+    }
+}
+
+/// Pauses between tries, each twice as long as the one before, up to a bound.
+#[derive(Clone, Copy, Debug)]
+pub struct Backoff {
+    next: Duration,
+    most: Duration,
+}
+
+impl Backoff {
+    /// `first`, twice that, and so on, never more than `most`.
+    #[must_use]
+    pub fn new(first: Duration, most: Duration) -> Self {
+        Self { next: first, most }
+    }
+
+    /// The next pause.
+    pub fn pause(&mut self) -> Duration {
+        let pause = self.next;
+        self.next = (pause * 2).min(self.most);
+        pause
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_ends_when_the_partition_is_given_up() {
+        let assignment = Assignment::new(1);
+        assert_eq!(assignment.pause(Duration::from_secs(1)).await, Ok(()));
+        let other = assignment.clone();
+        let waiting = tokio::spawn(async move { other.pause(Duration::from_secs(3600)).await });
+        assignment.stop();
+        assert_eq!(waiting.await.unwrap(), Err(Abandoned));
+        assert!(assignment.holds(), "what is under way may still end");
+        assignment.lose();
+        assert!(!assignment.holds());
+    }
+
+    #[test]
+    fn pauses_double_up_to_their_bound() {
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_millis(300));
+        let pauses: Vec<_> = (0..4).map(|_| backoff.pause().as_millis()).collect();
+        assert_eq!(pauses, [100, 200, 300, 300]);
+    }
+}

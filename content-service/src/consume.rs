@@ -1,0 +1,206 @@
+//! The shell around [`Intake`]: takes records from Kafka, runs them, pauses, commits, and gives partitions up in order.
+
+mod rebalance;
+
+use std::{
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use rdkafka::{
+    Message as _, Offset, TopicPartitionList,
+    consumer::{CommitMode, Consumer as _, StreamConsumer},
+    error::KafkaResult,
+    message::BorrowedMessage,
+};
+use runtime::kafka::Kafka;
+use tokio::{
+    sync::mpsc::{self, UnboundedSender},
+    time::MissedTickBehavior,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    handle::Rooms,
+    intake::{Intake, Next, Work},
+    metrics::Metrics,
+    record::Record,
+};
+use rebalance::Rebalancing;
+
+/// The consumer group.
+pub const GROUP: &str = "content-service";
+/// How often the marks are committed.
+const COMMIT: Duration = Duration::from_millis(500);
+/// For leaving the group; with the brokers away the process ends without.
+const LEAVE: Duration = Duration::from_secs(3);
+
+/// What the consuming loop, the handlers and the rebalances share.
+struct Shared {
+    topic: String,
+    intake: Mutex<Intake>,
+    /// Told whenever work has ended.
+    ended: Condvar,
+    resume: UnboundedSender<i32>,
+    rooms: Arc<Rooms>,
+    drain: Duration,
+    metrics: Metrics,
+}
+
+/// Consumes `topic` until `shutdown`, then drains, commits and leaves the group. `alive` is called every half second.
+///
+/// # Errors
+/// librdkafka refused the settings.
+pub async fn consume(
+    kafka: &Kafka,
+    topic: &str,
+    intake: Intake,
+    rooms: Arc<Rooms>,
+    alive: impl Fn() + Send,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let (resume, mut resumed) = mpsc::unbounded_channel();
+    let shared = Arc::new(Shared {
+        topic: topic.to_owned(),
+        intake: Mutex::new(intake),
+        ended: Condvar::new(),
+        resume,
+        drain: rooms.terms.drain,
+        metrics: rooms.metrics.clone(),
+        rooms,
+    });
+    let extra = [("statistics.interval.ms", "5000")];
+    let consumer = kafka
+        .consumer_with(GROUP, &extra, Rebalancing(Arc::clone(&shared)))
+        .context("the consumer cannot be made")?;
+    consumer.subscribe(&[topic]).context("the events topic cannot be subscribed to")?;
+    let mut commits = tokio::time::interval(COMMIT);
+    commits.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break,
+            _ = commits.tick() => {
+                alive();
+                shared.commit_moved(&consumer);
+            }
+            Some(partition) = resumed.recv() => told(consumer.resume(&shared.list(&[(partition, None)])), "resume"),
+            received = consumer.recv() => match received {
+                Ok(message) => shared.take(&consumer, &message),
+                Err(error) => tracing::warn!(%error, "no records from kafka now"),
+            },
+        }
+    }
+    leave(shared, consumer).await
+}
+
+impl Shared {
+    fn take(self: &Arc<Self>, consumer: &StreamConsumer<Rebalancing>, message: &BorrowedMessage<'_>) {
+        let record = Record::read(message.detach());
+        let accounts = &self.rooms.accounts;
+        let account = accounts.get(record.app_id()).map_or(accounts.len(), |account| account.index);
+        let key = message.key().unwrap_or_default();
+        let next = self.intake().take(account, message.partition(), message.offset(), key, record);
+        if let Some(partition) = next.pause {
+            told(consumer.pause(&self.list(&[(partition, None)])), "pause");
+        }
+        self.start(next);
+    }
+
+    /// Runs a piece of work, and then whatever may start because it has ended.
+    async fn run(self: Arc<Self>, work: Work) {
+        let mut work = work;
+        loop {
+            let done = self.rooms.work(&work).await;
+            let mut next = self.intake().finish(&work, done);
+            self.ended.notify_all();
+            let own = next.start.pop();
+            self.start(next);
+            match own {
+                Some(own) => work = own,
+                None => return,
+            }
+        }
+    }
+
+    fn start(self: &Arc<Self>, next: Next) {
+        for partition in next.resume {
+            // Only at the very end nobody listens any more, and then nothing is to be resumed.
+            self.resume.send(partition).unwrap_or_default();
+        }
+        for work in next.start {
+            tokio::spawn(Arc::clone(self).run(work));
+        }
+    }
+
+    fn commit_moved(&self, consumer: &StreamConsumer<Rebalancing>) {
+        let moved = {
+            let mut intake = self.intake();
+            let (running, lanes) = intake.under_way();
+            self.metrics.under_way(running, lanes);
+            intake.open().for_each(|(partition, records)| self.metrics.open(partition, records));
+            intake.moved()
+        };
+        if !moved.is_empty() {
+            told(consumer.commit(&self.offsets(&moved), CommitMode::Async), "commit");
+        }
+    }
+
+    /// Blocks until nothing of these partitions runs any more, or the drain's time is over.
+    fn drain(&self, partitions: &[i32]) -> bool {
+        self.intake().stop(partitions);
+        let waited =
+            self.ended.wait_timeout_while(self.intake(), self.drain, |intake| !intake.idle(partitions));
+        let (intake, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        intake.idle(partitions)
+    }
+
+    fn offsets(&self, marks: &[(i32, i64)]) -> TopicPartitionList {
+        let marks: Vec<_> = marks.iter().map(|(partition, offset)| (*partition, Some(*offset))).collect();
+        self.list(&marks)
+    }
+
+    fn list(&self, partitions: &[(i32, Option<i64>)]) -> TopicPartitionList {
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for (partition, offset) in partitions {
+            let offset = offset.map_or(Offset::Invalid, Offset::Offset);
+            told(list.add_partition_offset(&self.topic, *partition, offset), "list");
+        }
+        list
+    }
+
+    fn intake(&self) -> MutexGuard<'_, Intake> {
+        self.intake.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes no more, drains, commits, leaves the group. The last steps block, so they have a thread and a deadline of their own.
+async fn leave(shared: Arc<Shared>, consumer: StreamConsumer<Rebalancing>) -> anyhow::Result<()> {
+    let partitions: Vec<i32> = shared.intake().open().map(|(partition, _)| partition).collect();
+    let deadline = shared.drain + LEAVE;
+    let leaving = tokio::task::spawn_blocking(move || {
+        let drained = shared.drain(&partitions);
+        let marks = shared.intake().marks(&partitions);
+        if !marks.is_empty() {
+            told(consumer.commit(&shared.offsets(&marks), CommitMode::Sync), "last commit");
+        }
+        shared.intake().lose(&partitions);
+        drop(consumer);
+        drained
+    });
+    match tokio::time::timeout(deadline, leaving).await {
+        Ok(Ok(true)) => tracing::info!("drained and left the group"),
+        Ok(Ok(false)) => tracing::warn!("left the group with work under way: its next owner goes on with it"),
+        Ok(Err(error)) => tracing::error!(%error, "leaving the group failed"),
+        Err(_) => tracing::warn!("kafka did not let go in time: the group will notice by itself"),
+    }
+    Ok(())
+}
+
+/// What librdkafka refuses here shows again with the next try, or costs a redelivery that the ledger absorbs.
+fn told(result: KafkaResult<()>, what: &'static str) {
+    if let Err(error) = result {
+        tracing::warn!(%error, what, "kafka refused");
+    }
+}

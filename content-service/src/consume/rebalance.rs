@@ -1,0 +1,85 @@
+//! What happens when partitions come and go: drain, commit, fence, in this order and within the session.
+
+use std::sync::Arc;
+
+use rdkafka::{
+    Statistics, TopicPartitionList,
+    client::ClientContext,
+    consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance},
+    error::{KafkaError, KafkaResult},
+};
+use tokio::runtime::{Handle, RuntimeFlavor};
+
+use super::{Shared, told};
+
+/// Hears of rebalances. It is called while the consuming loop polls.
+pub(super) struct Rebalancing(pub(super) Arc<Shared>);
+
+impl ClientContext for Rebalancing {
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(%error, reason, "kafka");
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        let Some(topic) = statistics.topics.get(&self.0.topic) else { return };
+        for (number, partition) in
+            topic.partitions.iter().filter(|(_, partition)| partition.consumer_lag >= 0)
+        {
+            self.0.metrics.lag(*number, partition.consumer_lag);
+        }
+    }
+}
+
+impl ConsumerContext for Rebalancing {
+    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        match rebalance {
+            Rebalance::Assign(list) => {
+                let partitions = numbers(list);
+                tracing::info!(?partitions, "partitions assigned");
+                let mut intake = self.0.intake();
+                partitions.iter().for_each(|partition| intake.assign(*partition));
+            }
+            Rebalance::Revoke(list) => self.give_up(consumer, &numbers(list)),
+            Rebalance::Error(error) => tracing::error!(%error, "rebalance failed"),
+        }
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
+        if let Err(error) = result {
+            tracing::warn!(%error, "offsets are not committed: it will be tried again");
+            self.0.intake().not_committed(&numbers(offsets));
+        }
+    }
+}
+
+impl Rebalancing {
+    fn give_up(&self, consumer: &BaseConsumer<Self>, partitions: &[i32]) {
+        if consumer.assignment_lost() {
+            tracing::warn!(?partitions, "partitions lost: whatever runs there must not send any more");
+        } else {
+            let drained = blocking(|| self.0.drain(partitions));
+            let marks = self.0.intake().marks(partitions);
+            if !marks.is_empty() {
+                told(consumer.commit(&self.0.offsets(&marks), CommitMode::Sync), "commit before giving up");
+            }
+            tracing::info!(?partitions, drained, "partitions given up");
+        }
+        let mut intake = self.0.intake();
+        intake.stop(partitions);
+        intake.lose(partitions);
+        partitions.iter().for_each(|partition| self.0.metrics.partition_gone(*partition));
+    }
+}
+
+/// Waits without keeping the other tasks of this thread from running. On a runtime of one thread nothing could end meanwhile.
+fn blocking(wait: impl FnOnce() -> bool) -> bool {
+    match Handle::try_current().map(|handle| handle.runtime_flavor()) {
+        Ok(RuntimeFlavor::CurrentThread) => false,
+        Ok(_) => tokio::task::block_in_place(wait),
+        Err(_) => wait(),
+    }
+}
+
+fn numbers(list: &TopicPartitionList) -> Vec<i32> {
+    list.elements().iter().map(|element| element.partition()).collect()
+}

@@ -1,0 +1,220 @@
+//! Which items go into the slots of a reply. Only what the indices offer is looked at, however many items there are.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
+
+use cel::Context;
+use proto::{
+    content::Item,
+    reply::{self, Candidate, Exclusion},
+};
+
+use super::{
+    Inputs,
+    score::{Reader, Terms},
+};
+use crate::{
+    catalogue::{AccountIndex, Facet},
+    playbook::{Reply, Slot, facts::Facts},
+};
+
+/// Entries of one list that are looked at.
+const LOOKED_AT: usize = 200;
+/// Of those, entries of a list by taste that are scored.
+const PER_TASTE: usize = 60;
+/// Topics of taste whose lists are looked at.
+const TASTES: usize = 8;
+const RECORDED_CANDIDATES: usize = 20;
+/// Exclusions that the record of a slot holds.
+pub(super) const RECORDED_EXCLUSIONS: usize = 50;
+
+/// A slot with its items and its record.
+pub(super) struct Filled {
+    pub items: Vec<Arc<Item>>,
+    pub record: reply::Slot,
+}
+
+struct Scored<'a> {
+    item: &'a Arc<Item>,
+    score: i64,
+    terms: Terms,
+}
+
+/// Fills the slots of a reply in order; an item chosen in one is not offered in the next.
+pub(super) fn slots(
+    inputs: &Inputs<'_>,
+    reply: &Reply,
+    facts: &Facts,
+    scope: &Context<'static, 'static>,
+) -> Vec<Filled> {
+    let profile = inputs.enrichment.and_then(|known| known.profile.as_ref());
+    let reader = Reader::new(inputs.playbook, facts, profile, inputs.at_ms);
+    let index = inputs.catalogue.account(inputs.playbook.account());
+    let mut taken: BTreeMap<String, String> = BTreeMap::new();
+    let mut filled = Vec::new();
+    for slot in &reply.slots {
+        let place = |rule: &Option<crate::playbook::Rule>| {
+            rule.as_ref().map(|rule| rule.text(scope).unwrap_or_default())
+        };
+        let (place, near) = (place(&slot.place), place(&slot.near));
+        let mut picker = Picker { slot, reader: &reader, taken: &taken, place, near, exclusions: Vec::new() };
+        let chosen = picker.fill(index);
+        taken.extend(chosen.items.iter().map(|item| (item.id.clone(), slot.name.clone())));
+        filled.push(chosen);
+    }
+    filled
+}
+
+struct Picker<'a> {
+    slot: &'a Slot,
+    reader: &'a Reader<'a>,
+    /// Items of earlier slots, with the slot's name.
+    taken: &'a BTreeMap<String, String>,
+    place: Option<String>,
+    near: Option<String>,
+    exclusions: Vec<Exclusion>,
+}
+
+impl Picker<'_> {
+    fn fill(&mut self, index: Option<&AccountIndex>) -> Filled {
+        let mut scored = index.map(|index| self.candidates(index)).unwrap_or_default();
+        scored.sort_unstable_by(|a, b| (Reverse(a.score), &a.item.id).cmp(&(Reverse(b.score), &b.item.id)));
+        let items = self.best(&scored);
+        let recorded = scored.iter().take(RECORDED_CANDIDATES);
+        let record = reply::Slot {
+            name: self.slot.name.clone(),
+            item_ids: items.iter().map(|item| item.id.clone()).collect(),
+            candidates: recorded
+                .map(|one| Candidate {
+                    item_id: one.item.id.clone(),
+                    score: one.score,
+                    terms: one.terms.record(),
+                })
+                .collect(),
+            exclusions: std::mem::take(&mut self.exclusions),
+        };
+        Filled { items, record }
+    }
+
+    /// The best items, not too many of one topic.
+    fn best(&mut self, scored: &[Scored<'_>]) -> Vec<Arc<Item>> {
+        let mut of_topic: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut items = Vec::new();
+        for Scored { item, .. } in scored {
+            if items.len() == self.slot.count {
+                break;
+            }
+            let full = |name: &str| of_topic.get(name).is_some_and(|count| *count >= self.slot.per_topic);
+            if let Some(topic) = item.topics.iter().find(|topic| full(&topic.name)) {
+                self.exclude(item, format!("enough of `{}` in this slot", topic.name));
+                continue;
+            }
+            for topic in &item.topics {
+                *of_topic.entry(&topic.name).or_default() += 1;
+            }
+            items.push(Arc::clone(item));
+        }
+        items
+    }
+
+    fn candidates<'i>(&mut self, index: &'i AccountIndex) -> Vec<Scored<'i>> {
+        let mut known = HashSet::new();
+        let mut scored = Vec::new();
+        for (items, most) in self.lists(index) {
+            let mut left = most;
+            for item in items {
+                if left == 0 {
+                    break;
+                }
+                if !self.belongs(item) || !known.insert(Arc::as_ptr(item)) {
+                    continue;
+                }
+                if let Some(reason) = self.unfit(item) {
+                    self.exclude(item, reason);
+                    continue;
+                }
+                let (score, terms) = self.reader.score(item, self.near.as_deref());
+                scored.push(Scored { item, score, terms });
+                left -= 1;
+            }
+        }
+        scored
+    }
+
+    /// The lists to look at, each with the number of its items to score.
+    fn lists<'i>(&self, index: &'i AccountIndex) -> Vec<(Vec<&'i Arc<Item>>, usize)> {
+        let at_ms = self.reader.at_ms;
+        let by = |facet, name: &str| {
+            let list = index.list(facet, name).into_iter();
+            list.flat_map(move |list| list.skip_to(move |entry| entry.0.published_at_ms > at_ms))
+                .take(LOOKED_AT)
+                .map(|entry| &entry.0)
+                .collect::<Vec<_>>()
+        };
+        if let Some(place) = &self.place {
+            return vec![(by(Facet::Place, place), LOOKED_AT)];
+        }
+        if !self.slot.topics.is_empty() {
+            return self.slot.topics.iter().map(|topic| (by(Facet::Topic, topic), LOOKED_AT)).collect();
+        }
+        let newest = match &self.slot.section {
+            Some(section) => by(Facet::Section, section),
+            None => {
+                let newest = index.newest().skip_to(|entry| entry.0.published_at_ms > at_ms);
+                newest.take(LOOKED_AT).map(|entry| &entry.0).collect()
+            }
+        };
+        let pinned = index.pinned().iter().take(LOOKED_AT).map(|entry| &entry.0).collect();
+        let near = self.near.as_deref().map(|place| (by(Facet::Place, place), PER_TASTE));
+        let tastes = self.tastes().into_iter().map(|topic| (by(Facet::Topic, topic), PER_TASTE));
+        [(newest, LOOKED_AT), (pinned, LOOKED_AT)].into_iter().chain(near).chain(tastes).collect()
+    }
+
+    /// The topics that the reader likes best, stated ones first.
+    fn tastes(&self) -> Vec<&str> {
+        let facts = self.reader.facts;
+        let mut learned: Vec<_> = facts.tastes().iter().filter(|(_, taste)| **taste > 0.0).collect();
+        learned.sort_by(|a, b| b.1.total_cmp(a.1).then_with(|| a.0.cmp(b.0)));
+        facts.preferred().chain(learned.into_iter().map(|(topic, _)| topic.as_str())).take(TASTES).collect()
+    }
+
+    /// The slot is meant for items like this.
+    fn belongs(&self, item: &Item) -> bool {
+        let section = self.slot.section.as_ref().is_none_or(|section| *section == item.section);
+        let place = self.place.as_ref().is_none_or(|place| item.places.contains(place));
+        let about = |topic: &String| item.topics.iter().any(|of| of.name == *topic);
+        section && place && (self.slot.topics.is_empty() || self.slot.topics.iter().any(about))
+    }
+
+    /// Why an item that belongs here is not offered.
+    fn unfit(&self, item: &Item) -> Option<String> {
+        let (reader, facts) = (self.reader, self.reader.facts);
+        if item.published_at_ms > reader.at_ms || item.valid_from_ms > reader.at_ms {
+            return Some("not yet".to_owned());
+        }
+        if item.valid_until_ms != 0 && item.valid_until_ms <= reader.at_ms {
+            return Some("no longer valid".to_owned());
+        }
+        if let Some(topic) = item.topics.iter().find(|topic| facts.drops(&topic.name)) {
+            return Some(format!("the reader wants nothing about `{}`", topic.name));
+        }
+        if let Some(topic) = item.topics.iter().find(|topic| self.slot.exclude.contains(&topic.name)) {
+            return Some(format!("the slot excludes `{}`", topic.name));
+        }
+        if let Some(slot) = self.taken.get(&item.id) {
+            return Some(format!("stands in slot `{slot}`"));
+        }
+        let hours = |ms: i64| ms / 3_600_000;
+        let ago = reader.shown_ago_ms(item).filter(|ago| *ago < self.slot.hide_seen_ms)?;
+        Some(format!("shown {} h ago, hidden for {} h", hours(ago), hours(self.slot.hide_seen_ms)))
+    }
+
+    fn exclude(&mut self, item: &Item, reason: String) {
+        if self.exclusions.len() < RECORDED_EXCLUSIONS {
+            self.exclusions.push(Exclusion { item_id: item.id.clone(), reason });
+        }
+    }
+}

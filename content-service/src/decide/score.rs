@@ -1,0 +1,102 @@
+//! The score of an item for a reader: a sum of terms in integer micro-units (personalisation §3).
+
+use std::collections::HashMap;
+
+use proto::{
+    content::Item,
+    profile::{Profile, Seen},
+    reply::Term,
+};
+
+use crate::playbook::{
+    Playbook,
+    facts::{DAY_MS, Facts, halved},
+};
+
+/// κ: shrinks the affinity of somebody who has shown little yet.
+const SHRINK: f64 = 3.0;
+/// Half-life of the reluctance to show an item again.
+const SEEN_HALF_LIFE_MS: f64 = 7.0 * DAY_MS as f64;
+
+/// What scoring needs to know of the reader, found once per decision.
+pub(super) struct Reader<'a> {
+    pub facts: &'a Facts,
+    pub at_ms: i64,
+    playbook: &'a Playbook,
+    total: f64,
+    seen: HashMap<&'a str, &'a Seen>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(
+        playbook: &'a Playbook,
+        facts: &'a Facts,
+        profile: Option<&'a Profile>,
+        at_ms: i64,
+    ) -> Self {
+        let seen = profile.map(|profile| profile.seen.as_slice()).unwrap_or_default();
+        Self {
+            facts,
+            at_ms,
+            playbook,
+            total: facts.tastes().values().map(|taste| taste.max(0.0)).sum(),
+            seen: seen.iter().map(|seen| (seen.item_id.as_str(), seen)).collect(),
+        }
+    }
+
+    /// Milliseconds since the item was shown last; `None`: it never was.
+    pub(super) fn shown_ago_ms(&self, item: &Item) -> Option<i64> {
+        let seen = self.seen.get(item.id.as_str())?;
+        Some(self.at_ms.saturating_sub(seen.last_at_ms).max(0))
+    }
+
+    /// The score and its terms; terms that are zero are left out of the record.
+    pub(super) fn score(&self, item: &Item, near: Option<&str>) -> (i64, Terms) {
+        let weights = &self.playbook.weights;
+        let stated = item.topics.iter().any(|topic| self.facts.prefers(&topic.name));
+        let close = near.is_some_and(|place| item.places.iter().any(|of| of == place));
+        let age_ms = self.at_ms.saturating_sub(item.published_at_ms);
+        let seen = self.shown_ago_ms(item).map_or(0.0, |ago| halved(ago, SEEN_HALF_LIFE_MS));
+        let pinned = item.pin_until_ms == 0 || self.at_ms < item.pin_until_ms;
+        let terms = Terms([
+            micros(weights.affinity * self.affinity(item)),
+            micros(weights.freshness * halved(age_ms, self.playbook.half_life(&item.section))),
+            if stated { micros(weights.preference) } else { 0 },
+            if close { micros(weights.context) } else { 0 },
+            if pinned { item.pin_micros } else { 0 },
+            -micros(weights.seen * seen),
+        ]);
+        (terms.sum(), terms)
+    }
+
+    /// `Σ share · a_k / (κ + Σ a)` over the item's topics, each with an equal share.
+    fn affinity(&self, item: &Item) -> f64 {
+        if item.topics.is_empty() {
+            return 0.0;
+        }
+        let liked: f64 = item.topics.iter().map(|topic| self.facts.taste(&topic.name)).sum();
+        liked / item.topics.len() as f64 / (SHRINK + self.total)
+    }
+}
+
+/// The terms of a score in micro-units.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms([i64; 6]);
+
+impl Terms {
+    const NAMES: [&'static str; 6] = ["affinity", "freshness", "preference", "context", "pin", "seen"];
+
+    fn sum(self) -> i64 {
+        self.0.iter().fold(0, |sum: i64, term| sum.saturating_add(*term))
+    }
+
+    pub(super) fn record(self) -> Vec<Term> {
+        let named = Self::NAMES.iter().zip(self.0).filter(|(_, micros)| *micros != 0);
+        named.map(|(name, micros)| Term { name: (*name).to_owned(), micros }).collect()
+    }
+}
+
+/// Rounded once; what is out of range or no number saturates.
+fn micros(value: f64) -> i64 {
+    (value * 1e6).round() as i64
+}

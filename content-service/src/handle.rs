@@ -1,0 +1,155 @@
+//! The way of one event through the house, on one screen.
+
+mod propose;
+mod set_aside;
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use futures::FutureExt as _;
+use proto::{
+    event::Event,
+    reply::{Outcome, Reply},
+};
+use runtime::{clock::Clock, trace::TraceParent};
+
+use crate::{
+    accounts::Accounts,
+    assignment::{Abandoned, Assignment},
+    case::Case,
+    catalogue::Catalogue,
+    config,
+    decide::Links,
+    deliver::Deliverer,
+    enrich::enrich,
+    gather::Gatherer,
+    intake::Work,
+    ledger::{Closer, End, Entry, Ledger, State},
+    metrics::Metrics,
+    profiles::Profiles,
+    publish::Publisher,
+    record::{Content, Unreadable, subject_of},
+    shown,
+};
+use propose::propose;
+use set_aside::set_aside;
+
+/// The rooms, and what they share.
+#[derive(Debug)]
+pub struct Rooms {
+    /// The accounts.
+    pub accounts: Arc<Accounts>,
+    /// Who is it?
+    pub profiles: Profiles,
+    /// What is there from outside?
+    pub gatherer: Gatherer,
+    /// What is there to show?
+    pub catalogue: Arc<Catalogue>,
+    /// How links are made.
+    pub links: Links,
+    /// What was promised to be sent.
+    pub ledger: Ledger,
+    /// The way to the user.
+    pub deliverer: Deliverer,
+    /// The way to everybody else.
+    pub publisher: Publisher,
+    /// Closes what is published.
+    pub closer: Closer,
+    /// How replies leave.
+    pub terms: config::Delivery,
+    /// This process in the ledger.
+    pub owner: String,
+    /// The time of day.
+    pub clock: Clock,
+    /// What is counted.
+    pub metrics: Metrics,
+}
+
+/// enrich → gather → decide → reserve → send → settle → record what was shown → publish the outcome; then the offset moves.
+async fn handle(rooms: &Rooms, case: &Case<'_>) -> Result<Option<Reply>, Abandoned> {
+    let known = enrich(&rooms.profiles, &rooms.metrics, case).await?;
+    let proposal = propose(rooms, case, &known).await;
+
+    let slot = match case.account.filter(|_| proposal.end.is_none()) {
+        Some(account) => rooms.deliverer.slot(account).await.ok(),
+        None => None,
+    };
+    let mut entry = rooms.ledger.reserve(&case.place, case.mine, proposal, slot.is_some()).await?;
+    match case.account {
+        Some(account) => rooms.deliverer.deliver(case, account, &mut entry, slot).await?,
+        None => leave(rooms, case, &mut entry).await?,
+    }
+    if entry.state == State::Closed {
+        return Ok(None);
+    }
+
+    let shown = shown::record(&rooms.profiles, &rooms.metrics, case, &entry.reply).await;
+    entry.reply.set_shown(shown);
+    let outcome = rooms.publisher.outcome(&entry.reply, case.user.as_bytes(), case.trace, case.mine).await?;
+    rooms.closer.close(&case.place, &outcome);
+    Ok(Some(entry.reply))
+}
+
+/// An entry of an account that is no longer configured: nobody can send it.
+async fn leave(rooms: &Rooms, case: &Case<'_>, entry: &mut Entry) -> Result<(), Abandoned> {
+    let reason = "account not configured".to_owned();
+    let end = End { outcome: Outcome::Suppressed, reason, until_ms: 0, at_ms: rooms.clock.now_ms() };
+    rooms.deliverer.without_sending(&case.place, case.mine, entry, end).await
+}
+
+impl Rooms {
+    /// Handles one record to its published outcome. `false`: it was abandoned, and its offset must not move.
+    pub async fn work(&self, work: &Work) -> bool {
+        let handled = AssertUnwindSafe(self.one(work)).catch_unwind().await;
+        let ended = match handled {
+            Ok(ended) => ended,
+            Err(_) => self.panicked(work).await,
+        };
+        if let Ok(Some(reply)) = &ended {
+            self.metrics.ended(reply, work.arrived.elapsed());
+        }
+        ended.is_ok()
+    }
+
+    async fn one(&self, work: &Work) -> Result<Option<Reply>, Abandoned> {
+        let fence = self.fence(work);
+        match &work.record.content {
+            Content::Event(event) => {
+                let user = proto::record_key(&event.app_id, &event.openid);
+                handle(self, &self.case(event, &user, work.record.trace, &work.mine, fence)).await
+            }
+            Content::Unreadable(why) => set_aside(self, work, why, fence).await,
+        }
+    }
+
+    /// A handler's own mistake must stop neither the process nor the partition.
+    async fn panicked(&self, work: &Work) -> Result<Option<Reply>, Abandoned> {
+        self.metrics.panicked();
+        tracing::error!(partition = work.partition, offset = work.offset, "the handler panicked: a defect");
+        let subject = match &work.record.content {
+            Content::Event(event) => subject_of(event),
+            Content::Unreadable(why) => why.subject.clone(),
+        };
+        let why = Unreadable { subject, class: "panic", error: "the handler panicked".to_owned() };
+        set_aside(self, work, &why, self.fence(work) + "/panic").await
+    }
+
+    fn case<'a>(
+        &'a self,
+        event: &'a Event,
+        user: &'a str,
+        trace: TraceParent,
+        mine: &'a Assignment,
+        fence: String,
+    ) -> Case<'a> {
+        let account = self.accounts.get(&event.app_id).map(Arc::as_ref);
+        let playbook = account.map(|account| account.playbook());
+        let place = self.ledger.place(user, &event.id, fence);
+        Case { event, account, playbook, user, trace, mine, place }
+    }
+
+    /// Unique for this piece of work; a repeat of a ledger call carries the same.
+    fn fence(&self, work: &Work) -> String {
+        let Work { partition, offset, mine, .. } = work;
+        format!("{}/{}/{partition}/{offset}", self.owner, mine.generation())
+    }
+}

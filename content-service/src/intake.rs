@@ -1,0 +1,212 @@
+//! What has been taken from Kafka and is not done: lanes, marks and assignments together. Pure; [`crate::consume`] is its shell.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use crate::{
+    assignment::Assignment,
+    lanes::{Bounds, LaneKey, Lanes},
+    record::Record,
+    watermark::Watermark,
+};
+
+/// One record to work on.
+#[derive(Debug)]
+pub struct Work {
+    /// The record.
+    pub record: Record,
+    /// Where it stands.
+    pub partition: i32,
+    /// Where it stands.
+    pub offset: i64,
+    /// Its lane: the record key.
+    pub lane: LaneKey,
+    /// The right to work on it.
+    pub mine: Assignment,
+    /// When it was taken.
+    pub arrived: Instant,
+}
+
+/// What follows from a step: work to start, and partitions to pause or to resume.
+#[derive(Debug, Default)]
+pub struct Next {
+    /// Starts now.
+    pub start: Vec<Work>,
+    /// Too much waits: take no more of it.
+    pub pause: Option<i32>,
+    /// There is room again.
+    pub resume: Vec<i32>,
+}
+
+/// Everything under way.
+#[derive(Debug)]
+pub struct Intake {
+    lanes: Lanes<Work>,
+    partitions: HashMap<i32, Partition>,
+    generation: u64,
+    buffer: usize,
+}
+
+#[derive(Debug)]
+struct Partition {
+    mine: Assignment,
+    mark: Watermark,
+    committed: Option<i64>,
+    waiting: usize,
+    running: usize,
+    paused: bool,
+}
+
+impl Intake {
+    /// Nothing is under way. `buffer`: records that may wait per partition.
+    #[must_use]
+    pub fn new(accounts: usize, bounds: Bounds, buffer: usize) -> Self {
+        let lanes = Lanes::new(accounts, bounds);
+        Self { lanes, partitions: HashMap::new(), generation: 0, buffer: buffer.max(1) }
+    }
+
+    /// A partition is ours from now on.
+    pub fn assign(&mut self, partition: i32) {
+        self.generation += 1;
+        let new = Partition {
+            mine: Assignment::new(self.generation),
+            mark: Watermark::default(),
+            committed: None,
+            waiting: 0,
+            running: 0,
+            paused: false,
+        };
+        if let Some(old) = self.partitions.insert(partition, new) {
+            old.mine.lose();
+        }
+    }
+
+    /// Takes a record in; `account` is its account's index.
+    pub fn take(&mut self, account: usize, partition: i32, offset: i64, key: &[u8], record: Record) -> Next {
+        if !self.partitions.contains_key(&partition) {
+            self.assign(partition);
+        }
+        let Some(held) = self.partitions.get_mut(&partition) else { return Next::default() };
+        if !held.mark.start(offset) {
+            return Next::default();
+        }
+        let lane =
+            if key.is_empty() { Bytes::from(format!("{partition}")) } else { Bytes::copy_from_slice(key) };
+        let mine = held.mine.clone();
+        let work = Work { record, partition, offset, lane: lane.clone(), mine, arrived: Instant::now() };
+        held.waiting += 1;
+        self.lanes.push(account, &lane, work);
+        let start = self.start();
+        let held =
+            self.partitions.get_mut(&partition).filter(|held| !held.paused && held.waiting >= self.buffer);
+        let pause = held.map(|held| {
+            held.paused = true;
+            partition
+        });
+        Next { start, pause, resume: Vec::new() }
+    }
+
+    /// Work has ended. `done`: it has its outcome; otherwise it was abandoned.
+    pub fn finish(&mut self, work: &Work, done: bool) -> Next {
+        self.lanes.finish(&work.lane);
+        if let Some(held) = self.of(work) {
+            held.running -= 1;
+            if done {
+                held.mark.done(work.offset);
+            }
+        }
+        let start = self.start();
+        let room = self.buffer / 2;
+        // Whatever has just started may have made room in its own partition, so all are looked at.
+        let roomy = self.partitions.iter_mut().filter(|(_, held)| held.paused && held.waiting <= room);
+        let resume = roomy.map(|(partition, held)| {
+            held.paused = false;
+            *partition
+        });
+        Next { start, pause: None, resume: resume.collect() }
+    }
+
+    /// Partitions are being given up: what waits is forgotten, what pauses is woken, what runs may end.
+    pub fn stop(&mut self, partitions: &[i32]) {
+        self.lanes.forget(|work| partitions.contains(&work.partition));
+        for held in partitions.iter().filter_map(|partition| self.partitions.get(partition)) {
+            held.mine.stop();
+        }
+    }
+
+    /// Nothing of these partitions is running any more.
+    #[must_use]
+    pub fn idle(&self, partitions: &[i32]) -> bool {
+        partitions.iter().filter_map(|partition| self.partitions.get(partition)).all(|held| held.running == 0)
+    }
+
+    /// Partitions belong to somebody else from now on: what still runs must not send.
+    pub fn lose(&mut self, partitions: &[i32]) {
+        for partition in partitions {
+            if let Some(held) = self.partitions.remove(partition) {
+                held.mine.lose();
+            }
+        }
+    }
+
+    /// Marks that have moved since they were asked for last: partition and offset to commit.
+    pub fn moved(&mut self) -> Vec<(i32, i64)> {
+        let moved = self.partitions.iter_mut().filter_map(|(partition, held)| {
+            let low = held.mark.low().filter(|low| held.committed != Some(*low))?;
+            held.committed = Some(low);
+            Some((*partition, low))
+        });
+        moved.collect()
+    }
+
+    /// A commit has failed: the marks of these partitions are to be committed again.
+    pub fn not_committed(&mut self, partitions: &[i32]) {
+        for partition in partitions {
+            if let Some(held) = self.partitions.get_mut(partition) {
+                held.committed = None;
+            }
+        }
+    }
+
+    /// The marks of these partitions: what has to be committed before they are given up.
+    #[must_use]
+    pub fn marks(&self, partitions: &[i32]) -> Vec<(i32, i64)> {
+        let mark = |partition: &i32| Some((*partition, self.partitions.get(partition)?.mark.low()?));
+        partitions.iter().filter_map(mark).collect()
+    }
+
+    /// The partitions that are ours, each with the records from its mark to the newest taken.
+    pub fn open(&self) -> impl Iterator<Item = (i32, usize)> {
+        self.partitions.iter().map(|(partition, held)| (*partition, held.mark.open()))
+    }
+
+    /// Work running and lanes with work.
+    #[must_use]
+    pub fn under_way(&self) -> (usize, usize) {
+        (self.lanes.running(), self.lanes.len())
+    }
+
+    fn start(&mut self) -> Vec<Work> {
+        let mut start = Vec::new();
+        while let Some(work) = self.lanes.start() {
+            if let Some(held) = self.of(&work) {
+                held.waiting -= 1;
+                held.running += 1;
+            }
+            start.push(work);
+        }
+        start
+    }
+
+    /// The partition of a piece of work, unless that was taken under an earlier assignment.
+    fn of(&mut self, work: &Work) -> Option<&mut Partition> {
+        let held = self.partitions.get_mut(&work.partition)?;
+        (held.mine.generation() == work.mine.generation()).then_some(held)
+    }
+}
+
+#[cfg(test)]
+#[path = "intake_tests.rs"]
+mod tests;

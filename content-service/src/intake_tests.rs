@@ -1,0 +1,70 @@
+//! Backpressure, rebalances and marks without a broker.
+
+use super::*;
+use rdkafka::{Timestamp, message::OwnedMessage};
+
+fn record() -> Record {
+    Record::read(OwnedMessage::new(None, None, String::new(), Timestamp::NotAvailable, 0, 0, None))
+}
+
+fn intake(total: usize, buffer: usize) -> Intake {
+    let mut intake = Intake::new(1, Bounds { total, per_account: total }, buffer);
+    intake.assign(0);
+    intake.assign(1);
+    intake
+}
+
+#[test]
+fn a_full_buffer_pauses_its_partition_and_room_resumes_it() {
+    let mut intake = intake(1, 4);
+    let first = intake.take(0, 0, 0, b"u0", record());
+    assert_eq!((first.start.len(), first.pause), (1, None));
+    let pauses: Vec<_> =
+        (1..=4).map(|n| intake.take(0, 0, n, format!("u{n}").as_bytes(), record()).pause).collect();
+    assert_eq!(pauses, [None, None, None, Some(0)]);
+    let mut running = first.start;
+    let mut resumed = Vec::new();
+    while let Some(work) = running.pop() {
+        let next = intake.finish(&work, true);
+        resumed.extend(next.resume);
+        running.extend(next.start);
+    }
+    assert_eq!(resumed, [0]);
+    assert_eq!(intake.moved(), [(0, 5)]);
+    assert_eq!(intake.moved(), [], "told once");
+}
+
+#[test]
+fn a_partition_given_up_forgets_what_waits_and_fences_what_runs() {
+    let mut intake = intake(9, 9);
+    let mut running = intake.take(0, 0, 7, b"u", record()).start;
+    assert!(intake.take(0, 0, 8, b"u", record()).start.is_empty(), "one at a time per user");
+    intake.stop(&[0]);
+    assert!(!intake.idle(&[0]));
+    assert_eq!(intake.marks(&[0]), [(0, 7)]);
+    intake.lose(&[0]);
+    let late = running.pop().unwrap();
+    assert!(!late.mine.holds());
+
+    intake.assign(0);
+    assert!(intake.take(0, 0, 7, b"u", record()).start.is_empty(), "the straggler still has the user's lane");
+    let next = intake.finish(&late, true);
+    assert_eq!(next.start.len(), 1);
+    assert_eq!(
+        intake.marks(&[0]),
+        [(0, 7)],
+        "what ended under the old assignment moves no mark of the new one"
+    );
+    intake.finish(&next.start[0], true);
+    assert_eq!(intake.marks(&[0]), [(0, 8)]);
+}
+
+#[test]
+fn abandoned_work_holds_the_mark() {
+    let mut intake = intake(9, 9);
+    let one = intake.take(0, 0, 1, b"a", record()).start;
+    let two = intake.take(0, 0, 2, b"b", record()).start;
+    intake.finish(&one[0], false);
+    intake.finish(&two[0], true);
+    assert_eq!(intake.marks(&[0]), [(0, 1)]);
+}

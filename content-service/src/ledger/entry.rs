@@ -1,0 +1,252 @@
+//! One event in the ledger: what it holds, how it is written into Redis, and what outcome it makes.
+
+use std::collections::HashMap;
+
+use prost::Message as _;
+use proto::reply::{Budget, Outcome, Part, Reply};
+use tokio::time::Instant;
+
+/// How an event ended, or will be told to have ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// The rule behind it.
+    pub reason: String,
+    /// Until when the reason holds, Unix milliseconds; 0: not bounded.
+    pub until_ms: i64,
+    /// When it ended, Unix milliseconds.
+    pub at_ms: i64,
+}
+
+/// How one part ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartEnd {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// errcode of the platform, where one came.
+    pub errcode: Option<i32>,
+    /// When, Unix milliseconds.
+    pub at_ms: i64,
+    /// Times that bytes were or may have been sent.
+    pub attempts: u32,
+}
+
+/// Where an entry stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// The next part may be armed.
+    Reserved,
+    /// We hold it: the part's bytes may leave within moments of this instant.
+    Armed(Instant),
+    /// Somebody else's bytes may be leaving, until this time (Unix milliseconds).
+    Elsewhere(i64),
+    /// It has ended; the outcome may or may not be published.
+    Settled,
+    /// The outcome is published.
+    Closed,
+}
+
+/// An event in the ledger as its handler knows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// Decision and parts, with the ends of the parts that have one.
+    pub reply: Reply,
+    /// Where it stands.
+    pub state: State,
+    /// The part that is next or under way, from 0.
+    pub part: usize,
+    /// Armed so often for that part.
+    pub attempt: u32,
+    /// How it ended, once it has.
+    pub end: Option<End>,
+}
+
+/// What is in Redis is not an entry.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the ledger's entry is damaged: {0}")]
+pub struct Damaged(pub &'static str);
+
+impl Entry {
+    /// The entry as `reserve` has just made it.
+    pub(super) fn fresh(mut reply: Reply, state: &[u8], end: &[u8], budget: &[u8]) -> Result<Self, Damaged> {
+        set_budget(&mut reply, budget)?;
+        let (state, attempt) = match state {
+            b"sending" => (State::Armed(Instant::now()), 1),
+            b"reserved" => (State::Reserved, 0),
+            b"settled" => (State::Settled, 0),
+            _ => return Err(Damaged("unknown state")),
+        };
+        let mut entry = Self { reply, state, part: 0, attempt, end: None };
+        entry.set_end(End::read(end)?);
+        Ok(entry)
+    }
+
+    /// The entry as it stands in Redis: names and values of its fields in turn.
+    pub(super) fn found(fields: &[Vec<u8>]) -> Result<Self, Damaged> {
+        let fields: HashMap<&[u8], &[u8]> =
+            fields.chunks_exact(2).map(|pair| (pair[0].as_slice(), pair[1].as_slice())).collect();
+        let field = |name: &[u8]| fields.get(name).copied().unwrap_or_default();
+        let state = match field(b"s") {
+            b"reserved" => State::Reserved,
+            b"sending" => State::Elsewhere(number(field(b"l"))?),
+            b"settled" => State::Settled,
+            b"closed" => State::Closed,
+            _ => return Err(Damaged("unknown state")),
+        };
+        let mut reply = Reply::decode(field(b"b")).map_err(|_| Damaged("unreadable reply"))?;
+        for (n, part) in reply.parts.iter_mut().enumerate() {
+            if let Some(end) = fields.get(format!("o{n}").as_bytes()) {
+                PartEnd::read(end)?.apply(part);
+            }
+        }
+        if state != State::Closed {
+            set_budget(&mut reply, field(b"g"))?;
+        }
+        let part = usize::try_from(number(field(b"p"))?).map_err(|_| Damaged("part out of range"))?;
+        let attempt = u32::try_from(number(field(b"a"))?).map_err(|_| Damaged("attempt out of range"))?;
+        let mut entry = Self { reply, state, part, attempt, end: None };
+        entry.set_end(End::read(field(b"e"))?);
+        Ok(entry)
+    }
+
+    /// Parts that have not been tried, the present one included.
+    #[must_use]
+    pub fn left(&self) -> usize {
+        self.reply.parts.len().saturating_sub(self.part)
+    }
+
+    /// The present part has ended.
+    pub(super) fn set_part(&mut self, end: &PartEnd) {
+        if let Some(part) = self.reply.parts.get_mut(self.part) {
+            end.apply(part);
+        }
+    }
+
+    /// The whole has ended: the outcome's fields follow, and what was not tried is marked so.
+    pub(super) fn set_end(&mut self, end: Option<End>) {
+        let Some(end) = end else { return };
+        self.reply.set_outcome(end.outcome);
+        self.reply.reason.clone_from(&end.reason);
+        self.reply.until_ms = end.until_ms;
+        self.reply.ended_at_ms = end.at_ms;
+        for part in &mut self.reply.parts {
+            if part.outcome() == Outcome::Unspecified {
+                part.set_outcome(Outcome::Suppressed);
+            }
+        }
+        self.end = Some(end);
+        if self.state != State::Closed {
+            self.state = State::Settled;
+        }
+    }
+}
+
+impl End {
+    /// `outcome|until|at|reason`; the scripts write the same form.
+    pub(super) fn write(&self) -> String {
+        format!("{}|{}|{}|{}", self.outcome as i32, self.until_ms, self.at_ms, self.reason)
+    }
+
+    fn read(text: &[u8]) -> Result<Option<Self>, Damaged> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let text = std::str::from_utf8(text).map_err(|_| Damaged("end is not text"))?;
+        let mut fields = text.splitn(4, '|');
+        let mut next = || fields.next().ok_or(Damaged("end is cut short"));
+        let (outcome, until, at) = (next()?, next()?, next()?);
+        Ok(Some(Self {
+            outcome: outcome_of(outcome)?,
+            until_ms: number(until.as_bytes())?,
+            at_ms: number(at.as_bytes())?,
+            reason: next()?.to_owned(),
+        }))
+    }
+}
+
+impl PartEnd {
+    /// `outcome|errcode|at|attempts`, the errcode empty where none came.
+    pub(super) fn write(&self) -> String {
+        let errcode = self.errcode.map_or_else(String::new, |code| code.to_string());
+        format!("{}|{errcode}|{}|{}", self.outcome as i32, self.at_ms, self.attempts)
+    }
+
+    fn read(text: &[u8]) -> Result<Self, Damaged> {
+        let text = std::str::from_utf8(text).map_err(|_| Damaged("part is not text"))?;
+        let fields: Vec<&str> = text.split('|').collect();
+        let [outcome, errcode, at, attempts] = fields[..] else { return Err(Damaged("part is cut short")) };
+        Ok(Self {
+            outcome: outcome_of(outcome)?,
+            errcode: errcode.parse().ok(),
+            at_ms: number(at.as_bytes())?,
+            attempts: attempts.parse().map_err(|_| Damaged("not a number"))?,
+        })
+    }
+
+    fn apply(&self, part: &mut Part) {
+        part.set_outcome(self.outcome);
+        part.errcode = self.errcode;
+        part.ended_at_ms = self.at_ms;
+        part.attempts = self.attempts;
+    }
+}
+
+/// `right|before|after|until` into the decision; without a decision there is nothing to tell.
+fn set_budget(reply: &mut Reply, text: &[u8]) -> Result<(), Damaged> {
+    let text = std::str::from_utf8(text).map_err(|_| Damaged("budget is not text"))?;
+    let fields: Vec<&str> = text.split('|').collect();
+    let [right, before, after, until] = fields[..] else { return Err(Damaged("budget is cut short")) };
+    let count = |text: &str| text.parse().map_err(|_| Damaged("not a number"));
+    let budget = Budget {
+        right: right.to_owned(),
+        before: count(before)?,
+        after: count(after)?,
+        until_ms: number(until.as_bytes())?,
+    };
+    if let Some(decision) = &mut reply.decision {
+        decision.budget = Some(budget);
+    }
+    Ok(())
+}
+
+fn outcome_of(text: &str) -> Result<Outcome, Damaged> {
+    let outcome = text.parse::<i32>().ok().and_then(|number| Outcome::try_from(number).ok());
+    outcome.ok_or(Damaged("unknown outcome"))
+}
+
+fn number(text: &[u8]) -> Result<i64, Damaged> {
+    std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or(Damaged("not a number"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn damaged_entries_are_told_and_never_trusted() {
+        for fields in
+            [&["s", "sending"][..], &["s", "odd"], &["s", "reserved", "p", "0", "a", "0", "b", "\u{1}"], &[]]
+        {
+            let fields: Vec<Vec<u8>> = fields.iter().map(|text| text.as_bytes().to_vec()).collect();
+            assert!(Entry::found(&fields).is_err(), "{fields:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn ends_read_back(outcome in 0i32..7, until_ms in any::<i64>(), at_ms in any::<i64>(), reason in "\\PC{0,40}") {
+            let outcome = Outcome::try_from(outcome).unwrap();
+            let end = End { outcome, reason, until_ms, at_ms };
+            prop_assert_eq!(End::read(end.write().as_bytes()), Ok(Some(end)));
+        }
+
+        #[test]
+        fn part_ends_read_back(outcome in 0i32..7, errcode in any::<Option<i32>>(), at_ms in any::<i64>(), attempts in any::<u32>()) {
+            let outcome = Outcome::try_from(outcome).unwrap();
+            let end = PartEnd { outcome, errcode, at_ms, attempts };
+            prop_assert_eq!(PartEnd::read(end.write().as_bytes()), Ok(end));
+        }
+    }
+}

@@ -1,0 +1,49 @@
+-- absent -> reserved | sending | settled. Raises the user's right, takes the units of all parts, and keeps decision and parts.
+-- KEYS  1 entry  2 rights of the user
+-- ARGV  1 now  2 fence  3 end of the lease; 0: do not arm  4 parts to send  5 reply  6 end, where nothing is to be sent
+--       7 ttl ms  8 name of the right granted; empty: none  9 its messages  10 its end  11, 12 reasons: used up, lapsed
+-- A repeat with the same fence gives the same answer: {'fresh', state, end, right|before|after|until}.
+-- Somebody else's entry: {'found', field, value, ...}.
+local entry, rights = KEYS[1], KEYS[2]
+local now, fence, lease, parts = tonumber(ARGV[1]), ARGV[2], ARGV[3], tonumber(ARGV[4])
+
+local known = redis.call('HMGET', entry, 's', 'f', 'e', 'g')
+if known[1] then
+  if known[2] ~= fence or known[1] == 'closed' then
+    return {'found', unpack(redis.call('HGETALL', entry))}
+  end
+  if known[1] == 'sending' then redis.call('HSET', entry, 'l', lease) end
+  return {'fresh', known[1], known[3], known[4]}
+end
+
+local held = redis.call('HMGET', rights, 'left', 'until', 'most', 'right')
+local left, ends, most, right = tonumber(held[1]) or 0, tonumber(held[2]) or 0, tonumber(held[3]) or 0, held[4] or ''
+if ends <= now then left, ends, most = 0, 0, 0 end
+if ARGV[8] ~= '' and tonumber(ARGV[10]) > now then
+  right = ARGV[8]
+  left, most = math.max(left, tonumber(ARGV[9])), math.max(most, tonumber(ARGV[9]))
+  ends = math.max(ends, tonumber(ARGV[10]))
+end
+
+local before, state, ended = left, 'settled', ARGV[6]
+if ended == '' then
+  if ends <= now then
+    ended = string.format('2|0|%.0f|%s', now, ARGV[12])
+  elseif left < parts then
+    ended = string.format('2|%.0f|%.0f|%s', ends, now, ARGV[11])
+  else
+    left = left - parts
+    state = lease == '0' and 'reserved' or 'sending'
+  end
+end
+if ends > now then
+  redis.call('HSET', rights, 'left', left, 'until', ends, 'most', most, 'right', right)
+  redis.call('PEXPIRE', rights, ARGV[7])
+end
+
+local budget = string.format('%s|%.0f|%.0f|%.0f', right, before, left, ends)
+local attempt = state == 'sending' and 1 or 0
+redis.call('HSET', entry, 's', state, 'f', fence, 'l', lease, 'p', 0, 'a', attempt, 'n', parts, 'b', ARGV[5],
+  'e', ended, 'g', budget)
+redis.call('PEXPIRE', entry, ARGV[7])
+return {'fresh', state, ended, budget}

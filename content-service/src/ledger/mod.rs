@@ -1,0 +1,326 @@
+//! The ledger: what was promised to be sent, what may have left, how it ended; and beside it each user's send right.
+//!
+//! `absent → reserved → sending → settled → closed`, one Lua script per transition with a compare on state and fence, so that
+//! a repeat after a lost answer gives the same answer. Keys `l:{user}:<event id>` and `g:{user}`.
+
+mod closer;
+mod entry;
+mod scripts;
+
+use std::{sync::Arc, time::Duration};
+
+use prost::Message as _;
+use proto::reply::{Outcome, Reply};
+use redis::ScriptInvocation;
+use runtime::{
+    clock::Clock,
+    redis::{Redis, RedisError},
+};
+use tokio::time::Instant;
+
+pub use closer::Closer;
+pub use entry::{Damaged, End, Entry, PartEnd, State};
+
+use crate::{
+    assignment::{Abandoned, Assignment, Backoff},
+    metrics::Metrics,
+};
+use scripts::Scripts;
+
+/// Longest pause between tries while Redis is away.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Bounds of the ledger.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// How long an entry is kept; longer than the oldest event that may be sent.
+    pub ttl: Duration,
+    /// After this time a part under way counts as `unknown`; longer than any send.
+    pub lease: Duration,
+}
+
+/// Where one event stands in the ledger, and who asks.
+#[derive(Clone, Debug)]
+pub struct Place {
+    entry: String,
+    rights: String,
+    /// Who asks: owner, generation, partition and offset. A repeat of the same call carries the same.
+    pub fence: String,
+}
+
+/// A right that the event's own action grants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Granted {
+    /// `message`, `menu`, `subscribe`, `scan`, `enter`.
+    pub name: &'static str,
+    /// Messages.
+    pub messages: u32,
+    /// End of the window, safety margin taken off, Unix milliseconds.
+    pub until_ms: i64,
+}
+
+/// What is to be reserved.
+#[derive(Clone, Debug)]
+pub struct Proposal {
+    /// Decision and parts.
+    pub reply: Reply,
+    /// How it ends where nothing is to be sent.
+    pub end: Option<End>,
+    /// What the event's action grants.
+    pub granted: Option<Granted>,
+}
+
+/// The ledger in Redis. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    redis: Redis,
+    terms: Terms,
+    clock: Clock,
+    scripts: Arc<Scripts>,
+    metrics: Metrics,
+}
+
+impl Ledger {
+    /// A ledger with these bounds.
+    #[must_use]
+    pub fn new(redis: Redis, terms: Terms, clock: Clock, metrics: Metrics) -> Self {
+        Self { redis, terms, clock, scripts: Arc::default(), metrics }
+    }
+
+    /// The place of an event: `user` is the record key, `fence` whoever asks.
+    #[must_use]
+    pub fn place(&self, user: &str, event_id: &str, fence: String) -> Place {
+        let entry = self.redis.key(&format!("l:{{{user}}}:{event_id}"));
+        Place { entry, rights: self.redis.key(&format!("g:{{{user}}}")), fence }
+    }
+
+    /// `absent → reserved`, with `arm` straight to sending; what stands there already is returned as it is.
+    ///
+    /// # Errors
+    /// [`Abandoned`] when the partition is given up while Redis is away.
+    pub async fn reserve(
+        &self,
+        place: &Place,
+        mine: &Assignment,
+        proposal: Proposal,
+        arm: bool,
+    ) -> Result<Entry, Abandoned> {
+        let Proposal { reply, end, granted } = proposal;
+        let (body, end) = (reply.encode_to_vec(), end.map_or_else(String::new, |end| end.write()));
+        let parts = if end.is_empty() { reply.parts.len() } else { 0 };
+        let answer = self
+            .call(mine, &self.scripts.reserve, |script| {
+                let now = self.clock.now_ms();
+                let lease = if arm && parts > 0 { now + self.lease_ms() } else { 0 };
+                script.key(&place.entry).key(&place.rights);
+                script.arg(now).arg(&place.fence).arg(lease).arg(parts).arg(&body[..]).arg(&end);
+                script.arg(i64::try_from(self.terms.ttl.as_millis()).unwrap_or(i64::MAX));
+                script.arg(granted.map_or("", |granted| granted.name));
+                script.arg(granted.map_or(0, |granted| granted.messages));
+                script.arg(granted.map_or(0, |granted| granted.until_ms));
+                script.arg("send right used up").arg("send right lapsed");
+            })
+            .await?;
+        let entry = match &answer[..] {
+            [tag, state, end, budget] if tag == b"fresh" => Entry::fresh(reply.clone(), state, end, budget),
+            [tag, fields @ ..] if tag == b"found" => Entry::found(fields),
+            _ => Err(Damaged("an answer that is none")),
+        };
+        Ok(self.trusted(entry, reply))
+    }
+
+    /// `reserved → sending` for the present part. Whoever else was faster shows in `entry`.
+    ///
+    /// # Errors
+    /// As [`Ledger::reserve`].
+    pub async fn arm(&self, place: &Place, mine: &Assignment, entry: &mut Entry) -> Result<(), Abandoned> {
+        let attempt = entry.attempt + 1;
+        let answer = self
+            .call(mine, &self.scripts.arm, |script| {
+                script.key(&place.entry).arg(&place.fence).arg(entry.part).arg(attempt);
+                script.arg(self.clock.now_ms() + self.lease_ms());
+            })
+            .await?;
+        self.moved_or(entry, &answer, |entry| {
+            entry.attempt = attempt;
+            entry.state = State::Armed(Instant::now());
+        });
+        Ok(())
+    }
+
+    /// `sending → reserved`: nothing was taken.
+    ///
+    /// # Errors
+    /// As [`Ledger::reserve`].
+    pub async fn not_sent(
+        &self,
+        place: &Place,
+        mine: &Assignment,
+        entry: &mut Entry,
+    ) -> Result<(), Abandoned> {
+        let answer = self.settle_call(place, mine, entry, "", "", 0, false).await?;
+        self.moved_or(entry, &answer, |entry| entry.state = State::Reserved);
+        Ok(())
+    }
+
+    /// `sending → sending`: the part was taken, the next one is armed.
+    ///
+    /// # Errors
+    /// As [`Ledger::reserve`].
+    pub async fn next_part(
+        &self,
+        place: &Place,
+        mine: &Assignment,
+        entry: &mut Entry,
+        part: PartEnd,
+    ) -> Result<(), Abandoned> {
+        let answer = self.settle_call(place, mine, entry, &part.write(), "", 0, false).await?;
+        self.moved_or(entry, &answer, |entry| {
+            entry.set_part(&part);
+            (entry.part, entry.attempt) = (entry.part + 1, 1);
+            entry.state = State::Armed(Instant::now());
+        });
+        Ok(())
+    }
+
+    /// `sending → settled`; the units of parts that are not tried any more go back. `closed`: the platform says that the
+    /// user's window is.
+    ///
+    /// # Errors
+    /// As [`Ledger::reserve`].
+    pub async fn settle(
+        &self,
+        place: &Place,
+        mine: &Assignment,
+        entry: &mut Entry,
+        part: PartEnd,
+        end: End,
+        closed: bool,
+    ) -> Result<(), Abandoned> {
+        let untried = entry.left().saturating_sub(1);
+        let answer =
+            self.settle_call(place, mine, entry, &part.write(), &end.write(), untried, closed).await?;
+        self.moved_or(entry, &answer, |entry| {
+            entry.set_part(&part);
+            entry.set_end(Some(end));
+        });
+        Ok(())
+    }
+
+    /// `reserved → settled`: what was not sent will not be; its units go back.
+    ///
+    /// # Errors
+    /// As [`Ledger::reserve`].
+    pub async fn give_up(
+        &self,
+        place: &Place,
+        mine: &Assignment,
+        entry: &mut Entry,
+        part: Option<PartEnd>,
+        end: End,
+    ) -> Result<(), Abandoned> {
+        let (written, left) = (part.map_or_else(String::new, |part| part.write()), entry.left());
+        let answer = self
+            .call(mine, &self.scripts.give_up, |script| {
+                script.key(&place.entry).key(&place.rights).arg(entry.part).arg(&written);
+                script.arg(end.write()).arg(left);
+            })
+            .await?;
+        self.moved_or(entry, &answer, |entry| {
+            if let Some(part) = part {
+                entry.set_part(&part);
+            }
+            entry.set_end(Some(end));
+        });
+        Ok(())
+    }
+
+    /// `sending → settled` as unknown, if the lease is over; otherwise only looks.
+    ///
+    /// # Errors
+    /// As [`Ledger::reserve`].
+    pub async fn overdue(
+        &self,
+        place: &Place,
+        mine: &Assignment,
+        entry: &mut Entry,
+    ) -> Result<(), Abandoned> {
+        let at_ms = self.clock.now_ms();
+        let part =
+            PartEnd { outcome: Outcome::Unknown, errcode: None, at_ms, attempts: entry.attempt.max(1) };
+        let reason = "the attempt was cut off: the user may or may not have it".to_owned();
+        let end = End { outcome: Outcome::Unknown, reason, until_ms: 0, at_ms };
+        let answer = self
+            .call(mine, &self.scripts.overdue, |script| {
+                script.key(&place.entry).arg(at_ms).arg(part.write()).arg(end.write());
+            })
+            .await?;
+        self.moved_or(entry, &answer, |_| {});
+        Ok(())
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of one script, given by three callers above"
+    )]
+    async fn settle_call(
+        &self,
+        place: &Place,
+        mine: &Assignment,
+        entry: &Entry,
+        part: &str,
+        end: &str,
+        release: usize,
+        closed: bool,
+    ) -> Result<Vec<Vec<u8>>, Abandoned> {
+        self.call(mine, &self.scripts.settle, |script| {
+            script.key(&place.entry).key(&place.rights);
+            script.arg(&place.fence).arg(entry.part).arg(entry.attempt).arg(part).arg(end);
+            script.arg(self.clock.now_ms() + self.lease_ms()).arg(release).arg(i32::from(closed));
+        })
+        .await
+    }
+
+    /// Runs a script until Redis answers. What it is given must make a repeat harmless.
+    async fn call(
+        &self,
+        mine: &Assignment,
+        script: &redis::Script,
+        arguments: impl Fn(&mut ScriptInvocation<'_>),
+    ) -> Result<Vec<Vec<u8>>, Abandoned> {
+        let mut backoff = Backoff::new(Duration::from_millis(20), LONGEST_PAUSE);
+        loop {
+            let error: RedisError = match self.redis.script(script, |invocation| arguments(invocation)).await
+            {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            self.metrics.ledger_waits(&error);
+            mine.pause(backoff.pause()).await?;
+        }
+    }
+
+    /// Applies what the script did, or takes over what it found instead.
+    fn moved_or(&self, entry: &mut Entry, answer: &[Vec<u8>], apply: impl FnOnce(&mut Entry)) {
+        match answer {
+            [tag] if tag == b"done" => apply(entry),
+            [_, fields @ ..] => *entry = self.trusted(Entry::found(fields), entry.reply.clone()),
+            [] => *entry = self.trusted(Err(Damaged("an answer that is none")), entry.reply.clone()),
+        }
+    }
+
+    /// A damaged entry may stand for a message that was sent: it is never sent again.
+    fn trusted(&self, entry: Result<Entry, Damaged>, reply: Reply) -> Entry {
+        entry.unwrap_or_else(|damaged| {
+            tracing::error!(%damaged, event_id = reply.event_id, "the ledger cannot be read: look at its Redis");
+            let (reason, at_ms) = (damaged.to_string(), self.clock.now_ms());
+            let mut entry = Entry { reply, state: State::Settled, part: 0, attempt: 0, end: None };
+            entry.set_end(Some(End { outcome: Outcome::Unknown, reason, until_ms: 0, at_ms }));
+            entry
+        })
+    }
+
+    fn lease_ms(&self) -> i64 {
+        i64::try_from(self.terms.lease.as_millis()).unwrap_or(i64::MAX)
+    }
+}

@@ -1,0 +1,247 @@
+//! What the process counts, under one name each. Something worth a log line and a number does both here.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+use proto::reply::Reply;
+use runtime::redis::RedisError;
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Ended {
+    account: String,
+    outcome: &'static str,
+    reason: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Named {
+    name: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct PartitionLabel {
+    partition: i32,
+}
+
+/// The metrics of the process. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Metrics(Arc<Families>);
+
+#[derive(Debug)]
+struct Families {
+    outcomes: Family<Ended, Counter>,
+    handled: Histogram,
+    running: Gauge,
+    lanes: Gauge,
+    open: Family<PartitionLabel, Gauge>,
+    lag: Family<PartitionLabel, Gauge>,
+    sends: Gauge,
+    send_seconds: Histogram,
+    fallbacks: Family<Named, Counter>,
+    dlq: Family<Named, Counter>,
+    ledger_waits: Counter,
+    ledger_logged_s: AtomicU64,
+    close_dropped: Counter,
+    fenced: Counter,
+    stops: Family<Named, Counter>,
+    playbook_refused: Family<Named, Counter>,
+    items_refused: Counter,
+    publish_waits: Counter,
+    panics: Counter,
+    rebalances: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let seconds = || {
+            Histogram::new([
+                0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0,
+            ])
+        };
+        Self(Arc::new(Families {
+            outcomes: Family::default(),
+            handled: seconds(),
+            running: Gauge::default(),
+            lanes: Gauge::default(),
+            open: Family::default(),
+            lag: Family::default(),
+            sends: Gauge::default(),
+            send_seconds: seconds(),
+            fallbacks: Family::default(),
+            dlq: Family::default(),
+            ledger_waits: Counter::default(),
+            ledger_logged_s: AtomicU64::new(0),
+            close_dropped: Counter::default(),
+            fenced: Counter::default(),
+            stops: Family::default(),
+            playbook_refused: Family::default(),
+            items_refused: Counter::default(),
+            publish_waits: Counter::default(),
+            panics: Counter::default(),
+            rebalances: Counter::default(),
+        }))
+    }
+}
+
+/// One unit in flight; dropping it takes it back.
+#[derive(Debug)]
+pub struct InFlight(Gauge);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+impl Metrics {
+    /// Registers everything under `content_`.
+    pub fn register(&self, registry: &mut Registry) {
+        let (all, f) = (registry.sub_registry_with_prefix("content"), &*self.0);
+        all.register("outcomes", "Events ended, by account, outcome and class of reason", f.outcomes.clone());
+        all.register(
+            "handled_seconds",
+            "From the event's arrival here to its published outcome",
+            f.handled.clone(),
+        );
+        all.register("in_flight", "Events being handled", f.running.clone());
+        all.register("lanes", "Users with work, running or waiting", f.lanes.clone());
+        all.register("open", "Records from the mark to the newest taken", f.open.clone());
+        all.register(
+            "lag",
+            "Records in the topic that are not committed, by librdkafka's count",
+            f.lag.clone(),
+        );
+        all.register("sends_in_flight", "Calls of custom/send under way", f.sends.clone());
+        all.register("send_seconds", "Duration of custom/send", f.send_seconds.clone());
+        all.register("fallbacks", "Replies made without something, by what was missing", f.fallbacks.clone());
+        all.register("dlq", "Records set aside, by class", f.dlq.clone());
+        all.register("ledger_waits", "Ledger calls that Redis did not answer", f.ledger_waits.clone());
+        all.register("close_dropped", "Ledger entries left open until they lapse", f.close_dropped.clone());
+        all.register("fence_rejected", "Sends stopped before the first byte", f.fenced.clone());
+        all.register("account_stops", "Times that an account was stopped", f.stops.clone());
+        all.register("playbook_refused", "Changed playbooks that were not taken", f.playbook_refused.clone());
+        all.register("items_refused", "Catalogue records nobody can read", f.items_refused.clone());
+        all.register("publish_waits", "Outcomes that Kafka did not take at once", f.publish_waits.clone());
+        all.register("panics", "Handlers that panicked; their events were set aside", f.panics.clone());
+        all.register("rebalances", "Partitions given up", f.rebalances.clone());
+    }
+
+    /// An event has its published outcome.
+    pub fn ended(&self, reply: &Reply, took: Duration) {
+        let outcome = reply.outcome().name();
+        // Only the rule, never the numbers in it: a label must not grow without bound.
+        let reason =
+            reply.reason.split([':', ';', ',']).next().unwrap_or_default().chars().take(40).collect();
+        self.0.outcomes.get_or_create(&Ended { account: reply.account.clone(), outcome, reason }).inc();
+        self.0.handled.observe(took.as_secs_f64());
+    }
+
+    /// How much is under way.
+    pub fn under_way(&self, running: usize, lanes: usize) {
+        self.0.running.set(i64::try_from(running).unwrap_or(i64::MAX));
+        self.0.lanes.set(i64::try_from(lanes).unwrap_or(i64::MAX));
+    }
+
+    /// Records of a partition from the mark to the newest taken.
+    pub fn open(&self, partition: i32, records: usize) {
+        self.0
+            .open
+            .get_or_create(&PartitionLabel { partition })
+            .set(i64::try_from(records).unwrap_or(i64::MAX));
+    }
+
+    /// Records of a partition that are not committed.
+    pub fn lag(&self, partition: i32, records: i64) {
+        self.0.lag.get_or_create(&PartitionLabel { partition }).set(records);
+    }
+
+    /// A partition is no longer ours.
+    pub fn partition_gone(&self, partition: i32) {
+        self.0.rebalances.inc();
+        self.0.open.remove(&PartitionLabel { partition });
+        self.0.lag.remove(&PartitionLabel { partition });
+    }
+
+    /// A send is under way while this lives.
+    #[must_use]
+    pub fn sending(&self) -> InFlight {
+        self.0.sends.inc();
+        InFlight(self.0.sends.clone())
+    }
+
+    /// A send ended.
+    pub fn sent(&self, took: Duration) {
+        self.0.send_seconds.observe(took.as_secs_f64());
+    }
+
+    /// Something was missing: `profile`, `source`, `shown`, `erase`.
+    pub fn fallback(&self, name: &str) {
+        self.0.fallbacks.get_or_create(&Named { name: name.to_owned() }).inc();
+    }
+
+    /// A record was set aside.
+    pub fn set_aside(&self, class: &str) {
+        self.0.dlq.get_or_create(&Named { name: class.to_owned() }).inc();
+    }
+
+    /// Redis did not do a ledger's step; logged at most once in ten seconds.
+    pub fn ledger_waits(&self, error: &RedisError) {
+        self.0.ledger_waits.inc();
+        let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let last = self.0.ledger_logged_s.load(Ordering::Relaxed);
+        if now_s >= last + 10
+            && self
+                .0
+                .ledger_logged_s
+                .compare_exchange(last, now_s, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+        {
+            tracing::warn!(%error, "the ledger is away: nothing is sent until Redis answers again");
+        }
+    }
+
+    /// Entries stay open in the ledger.
+    pub fn close_dropped(&self, entries: u64) {
+        self.0.close_dropped.inc_by(entries);
+    }
+
+    /// A send was stopped before its first byte.
+    pub fn fenced(&self) {
+        self.0.fenced.inc();
+    }
+
+    /// An account was stopped.
+    pub fn stopped(&self, account: &str) {
+        self.0.stops.get_or_create(&Named { name: account.to_owned() }).inc();
+    }
+
+    /// A changed playbook was not taken.
+    pub fn playbook_refused(&self, account: &str) {
+        self.0.playbook_refused.get_or_create(&Named { name: account.to_owned() }).inc();
+    }
+
+    /// A catalogue record nobody can read.
+    pub fn item_refused(&self) {
+        self.0.items_refused.inc();
+    }
+
+    /// Kafka did not take an outcome at once.
+    pub fn publish_waits(&self) {
+        self.0.publish_waits.inc();
+    }
+
+    /// A handler panicked.
+    pub fn panicked(&self) {
+        self.0.panics.inc();
+    }
+}

@@ -1,0 +1,171 @@
+//! The way to profile-service: enrichment of an event, and what was shown, each within its deadline.
+
+use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
+
+use anyhow::Context as _;
+use proto::{
+    event::Event,
+    profile::{
+        EnrichRequest, Enrichment, RecordRequest, Shown, Trait, profile_service_client::ProfileServiceClient,
+        record_request::What,
+    },
+};
+use runtime::trace::{self, TraceParent};
+use tokio::{sync::mpsc::Sender, time::Instant};
+use tokio_util::sync::CancellationToken;
+use tonic::{
+    Code, Request, Status,
+    transport::{Channel, Endpoint, channel::Change},
+};
+
+/// How often names are looked up again.
+const LOOK_UP: Duration = Duration::from_secs(5);
+/// Least time that is left for a second try.
+const WORTH_A_TRY: Duration = Duration::from_millis(20);
+/// Largest answer in bytes: a full profile is some 50 KiB.
+const LARGEST: usize = 1024 * 1024;
+
+/// The client. Clones share its connections.
+#[derive(Clone, Debug)]
+pub struct Profiles {
+    client: ProfileServiceClient<Channel>,
+    deadline: Duration,
+}
+
+impl Profiles {
+    /// A client for the addresses in `endpoint` (`http://host:port`, separated by commas), and the task that keeps looking
+    /// the names up. Connects with the first call.
+    ///
+    /// # Errors
+    /// An address that is none.
+    pub fn new(
+        endpoint: &str,
+        deadline: Duration,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<(Self, impl Future<Output = ()> + Send + 'static)> {
+        let names = endpoint.split(',').map(host_and_port).collect::<anyhow::Result<Vec<String>>>()?;
+        let (channel, changes) = Channel::balance_channel(16);
+        let client = ProfileServiceClient::new(channel).max_decoding_message_size(LARGEST);
+        let watch = async move {
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = look_up(names, changes) => {}
+            }
+        };
+        Ok((Self { client, deadline }, watch))
+    }
+
+    /// The profile as of the event, which it learns from. One more try if the service was away and time is left.
+    ///
+    /// # Errors
+    /// The service is away, late, or does not take the event.
+    pub async fn enrich(
+        &self,
+        event: &Event,
+        told: Vec<Trait>,
+        trace: TraceParent,
+    ) -> Result<Enrichment, Status> {
+        let request = EnrichRequest { event: Some(event.clone()), told };
+        let answer =
+            self.within(trace, request, |mut client, request| async move { client.enrich(request).await });
+        answer.await?.enrichment.ok_or_else(|| Status::internal("an answer without enrichment"))
+    }
+
+    /// Tells what was shown.
+    ///
+    /// # Errors
+    /// As [`Profiles::enrich`].
+    pub async fn record_shown(&self, shown: Shown, trace: TraceParent) -> Result<(), Status> {
+        let request = RecordRequest { what: Some(What::Shown(shown)) };
+        let answer =
+            self.within(trace, request, |mut client, request| async move { client.record(request).await });
+        answer.await.map(drop)
+    }
+
+    async fn within<Q, A, Answering>(
+        &self,
+        trace: TraceParent,
+        question: Q,
+        ask: impl Fn(ProfileServiceClient<Channel>, Request<Q>) -> Answering,
+    ) -> Result<A, Status>
+    where
+        Q: Clone,
+        Answering: Future<Output = Result<tonic::Response<A>, Status>>,
+    {
+        let ends = Instant::now() + self.deadline;
+        let mut tried = self.once(ends, trace, question.clone(), &ask).await;
+        let away = tried.as_ref().is_err_and(|status| status.code() == Code::Unavailable);
+        if away && ends.saturating_duration_since(Instant::now()) > WORTH_A_TRY {
+            tried = self.once(ends, trace, question, &ask).await;
+        }
+        tried
+    }
+
+    async fn once<Q, A, Answering>(
+        &self,
+        ends: Instant,
+        trace: TraceParent,
+        question: Q,
+        ask: &impl Fn(ProfileServiceClient<Channel>, Request<Q>) -> Answering,
+    ) -> Result<A, Status>
+    where
+        Answering: Future<Output = Result<tonic::Response<A>, Status>>,
+    {
+        let mut request = Request::new(question);
+        request.set_timeout(ends.saturating_duration_since(Instant::now()));
+        if let Ok(value) = trace.child().to_string().parse() {
+            request.metadata_mut().insert(trace::HEADER, value);
+        }
+        match tokio::time::timeout_at(ends, ask(self.client.clone(), request)).await {
+            Ok(answer) => answer.map(tonic::Response::into_inner),
+            Err(_) => Err(Status::deadline_exceeded("no answer in time")),
+        }
+    }
+}
+
+fn host_and_port(endpoint: &str) -> anyhow::Result<String> {
+    let uri: tonic::transport::Uri =
+        endpoint.trim().parse().with_context(|| format!("profile.endpoint: {endpoint:?} is no address"))?;
+    anyhow::ensure!(
+        uri.scheme_str() == Some("http"),
+        "profile.endpoint: write {endpoint:?} as http://host:port"
+    );
+    let host = uri.host().with_context(|| format!("profile.endpoint: {endpoint:?} names no host"))?;
+    Ok(format!("{host}:{}", uri.port_u16().unwrap_or(50051)))
+}
+
+/// Keeps the balanced addresses as the names have them; an empty or failed look-up changes nothing.
+async fn look_up(names: Vec<String>, changes: Sender<Change<SocketAddr, Endpoint>>) {
+    let mut known = BTreeSet::new();
+    loop {
+        let mut found = BTreeSet::new();
+        for name in &names {
+            match tokio::net::lookup_host(name).await {
+                Ok(addresses) => found.extend(addresses),
+                Err(error) => {
+                    tracing::warn!(%error, name, "profile-service is not found under this name now")
+                }
+            }
+        }
+        if !found.is_empty() {
+            for address in found.difference(&known) {
+                changes.send(Change::Insert(*address, endpoint(*address))).await.unwrap_or_default();
+            }
+            for address in known.difference(&found) {
+                changes.send(Change::Remove(*address)).await.unwrap_or_default();
+            }
+            known = found;
+        }
+        tokio::time::sleep(LOOK_UP).await;
+    }
+}
+
+fn endpoint(address: SocketAddr) -> Endpoint {
+    Endpoint::from_shared(format!("http://{address}"))
+        .expect("an address and port under http:// are always a URI")
+        .connect_timeout(Duration::from_secs(1))
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(Duration::from_secs(10))
+        .keep_alive_timeout(Duration::from_secs(3))
+        .keep_alive_while_idle(true)
+}

@@ -1,0 +1,211 @@
+//! The service: what it is made of, in which order it starts and ends.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use prometheus_client::registry::Registry;
+use prost::Message as _;
+use proto::{LinkKey, content::Item};
+use runtime::{
+    clock::Clock,
+    health::{Health, admin},
+    kafka::{Kafka, Producer, TableRecord, follow},
+    redis::Redis,
+    service::Tasks,
+};
+use tokio::{net::TcpListener, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    accounts::Accounts,
+    catalogue::Catalogue,
+    config::Config,
+    consume::consume,
+    decide::Links,
+    deliver::Deliverer,
+    gather::Gatherer,
+    handle::Rooms,
+    intake::Intake,
+    lanes::Bounds,
+    ledger::{Closer, Ledger, Terms},
+    metrics::Metrics,
+    profiles::Profiles,
+    publish::Publisher,
+};
+
+/// Name of the hold that keeps events waiting for the catalogue.
+const CATALOGUE: &str = "catalogue";
+/// The consuming loop has to show a sign of life within this time.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(30);
+
+/// What the service listens on.
+#[derive(Debug)]
+pub struct Listeners {
+    /// `/livez`, `/readyz`, `/metrics`.
+    pub admin: TcpListener,
+}
+
+impl Listeners {
+    /// Binds what the configuration names.
+    ///
+    /// # Errors
+    /// A port that is taken, with the setting that moves it.
+    pub async fn bind(config: &Config) -> anyhow::Result<Self> {
+        let admin = TcpListener::bind(config.admin).await;
+        Ok(Self {
+            admin: admin.with_context(|| format!("cannot listen on {} (admin.listen)", config.admin))?,
+        })
+    }
+}
+
+/// Runs content-service until `shutdown`, then drains and ends.
+///
+/// # Errors
+/// The configuration cannot be used, or a part of the service failed; it is named.
+pub async fn serve(
+    config: Config,
+    listeners: Listeners,
+    clock: Clock,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    if let Some((key, wrong)) = config.contradictions().first() {
+        bail!("{key}: {wrong}");
+    }
+    let (metrics, mut registry, health) = (Metrics::default(), Registry::default(), Health::new());
+    metrics.register(&mut registry);
+    let mut tasks = Tasks::new(&shutdown);
+    // Probes are answered and entries closed until the last event has ended.
+    let last = CancellationToken::new();
+
+    let producer = config.kafka.producer("content-service").context("the producer cannot be made")?;
+    let redis = Redis::new(&config.redis, &config.kafka.namespace).context("redis.url")?;
+    let accounts = Arc::new(Accounts::open(&config, &metrics)?);
+    let catalogue = Arc::new(Catalogue::new());
+    let (profiles, looking_up) =
+        Profiles::new(&config.profile.endpoint, config.profile.deadline, tasks.token())?;
+    let (closer, closing) = Closer::new(redis.clone(), metrics.clone(), last.clone());
+    let terms = Terms { ttl: config.delivery.ledger_ttl, lease: config.delivery.lease() };
+    let ledger = Ledger::new(redis, terms, clock.clone(), metrics.clone());
+    let deliverer = Deliverer::new(
+        ledger.clone(),
+        config.delivery.clone(),
+        config.concurrency.sends,
+        clock.clone(),
+        metrics.clone(),
+    );
+    let gatherer = Gatherer::new(config.sources.clone(), clock.clone(), metrics.clone())?;
+    let rooms = Arc::new(Rooms {
+        accounts: Arc::clone(&accounts),
+        profiles,
+        gatherer,
+        catalogue: Arc::clone(&catalogue),
+        links: links(&config),
+        ledger,
+        deliverer,
+        publisher: Publisher::new(&config.kafka, producer.clone(), metrics.clone()),
+        closer,
+        terms: config.delivery.clone(),
+        owner: format!("{:016x}", rand::random::<u64>()),
+        clock,
+        metrics: metrics.clone(),
+    });
+
+    let hold = health.hold(CATALOGUE);
+    let following = (config.kafka.clone(), tasks.token());
+    tasks.spawn(CATALOGUE, async move {
+        let (kafka, shutdown) = following;
+        let take = |record: TableRecord<'_>| apply(&catalogue, &metrics, record);
+        Ok(follow(&kafka, &kafka.topic(proto::ITEMS.name), take, hold, shutdown).await?)
+    });
+    let watched = tasks.token();
+    tasks.spawn("playbooks", async move {
+        accounts.watch(watched).await;
+        Ok(())
+    });
+    tasks.spawn("profile addresses", async move {
+        looking_up.await;
+        Ok(())
+    });
+    tasks.spawn("closer", async move {
+        closing.await;
+        Ok(())
+    });
+    let alive = watch_over(&health, producer);
+    tasks.spawn("admin", admin(listeners.admin, health.clone(), Arc::new(registry), last.clone()));
+    let (shutdown, last) = (tasks.token(), last.drop_guard());
+    let drain = config.delivery.drain + Duration::from_secs(5);
+    tasks.spawn("events", async move {
+        let _last = last;
+        let ended = events(&config, rooms, &health, alive, shutdown).await;
+        health.closing();
+        ended
+    });
+    tasks.run(drain).await
+}
+
+/// Takes events as soon as the catalogue is there, until the shutdown.
+async fn events(
+    config: &Config,
+    rooms: Arc<Rooms>,
+    health: &Health,
+    alive: impl Fn() + Send,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let loaded = async {
+        while health.waiting_for().iter().any(|name| name == CATALOGUE) {
+            alive();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    if shutdown.run_until_cancelled(loaded).await.is_none() {
+        return Ok(());
+    }
+    let (all, share) = (config.concurrency, config.concurrency.share(config.accounts.len()));
+    let bounds = Bounds { total: all.events, per_account: share.events };
+    // One more for the events of accounts that are not configured.
+    let intake = Intake::new(config.accounts.len() + 1, bounds, all.buffer);
+    let kafka: &Kafka = &config.kafka;
+    consume(kafka, &kafka.topic(proto::EVENTS.name), intake, rooms, alive, shutdown).await
+}
+
+/// Liveness: the producer is whole and the consuming loop turns. Returns what the loop has to call.
+fn watch_over(health: &Health, producer: Producer) -> impl Fn() + Send + use<> {
+    health.check("producer", move || producer.fatal().map_or(Ok(()), Err));
+    let started = Instant::now();
+    let seen_ms = Arc::new(AtomicU64::new(0));
+    let millis = move || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let seen = Arc::clone(&seen_ms);
+    health.check("consumer", move || {
+        let silent = Duration::from_millis(millis().saturating_sub(seen.load(Ordering::Relaxed)));
+        if silent < SIGN_OF_LIFE { Ok(()) } else { Err(format!("the loop stands still for {silent:?}")) }
+    });
+    move || seen_ms.store(millis(), Ordering::Relaxed)
+}
+
+fn links(config: &Config) -> Links {
+    Links {
+        key: LinkKey::derive(config.links.secret.expose()),
+        base_url: format!("{}/c/", config.links.base_url.trim_end_matches('/')),
+        lifetime_s: i64::try_from(config.links.lifetime.as_secs()).unwrap_or(i64::MAX),
+    }
+}
+
+fn apply(catalogue: &Catalogue, metrics: &Metrics, record: TableRecord<'_>) {
+    let item = record.value.map(Item::decode).transpose();
+    match (std::str::from_utf8(record.key), item) {
+        (Ok(key), Ok(item)) => catalogue.apply(key, item, record.offset),
+        _ => {
+            metrics.item_refused();
+            tracing::warn!(
+                offset = record.offset,
+                "a catalogue record cannot be read: publish the item again"
+            );
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! content-service as a whole: the real service between a mock Kafka cluster, a real Redis, and small servers that stand for
+//! the platform and for profile-service.
+
+mod delivery;
+mod fakes;
+mod ledger;
+mod path;
+mod redis_server;
+mod rights;
+mod trouble;
+mod world;

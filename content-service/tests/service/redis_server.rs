@@ -1,0 +1,70 @@
+//! A real Redis as a child process, append-only file on, which can be killed and started again.
+
+use std::{
+    net::TcpListener,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use runtime::redis::{Redis, RedisConfig};
+use tempfile::TempDir;
+
+use crate::world::until;
+
+pub(crate) struct RedisServer {
+    child: Option<Child>,
+    folder: TempDir,
+    port: u16,
+}
+
+impl RedisServer {
+    pub(crate) async fn start() -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut server = Self { child: None, folder: tempfile::tempdir().unwrap(), port };
+        server.restart().await;
+        server
+    }
+
+    pub(crate) async fn restart(&mut self) {
+        self.kill();
+        let port = self.port.to_string();
+        let child = Command::new(program())
+            .args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"])
+            .args(["--appendfsync", "always", "--dir"])
+            .arg(self.folder.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("redis-server is needed: make setup brings it");
+        self.child = Some(child);
+        let client = self.client();
+        until("redis answers", async || client.query::<String>(&redis::cmd("PING")).await.is_ok()).await;
+    }
+
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    pub(crate) fn config(&self) -> RedisConfig {
+        RedisConfig { url: format!("redis://127.0.0.1:{}", self.port), deadline: Duration::from_millis(100) }
+    }
+
+    pub(crate) fn client(&self) -> Redis {
+        let config = RedisConfig { deadline: Duration::from_secs(2), ..self.config() };
+        Redis::new(&config, "").unwrap()
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn program() -> PathBuf {
+    let cached = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.cache/bin/redis-server"));
+    if cached.exists() { cached } else { "redis-server".into() }
+}

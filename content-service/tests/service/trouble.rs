@@ -1,0 +1,205 @@
+//! Things break: Redis, the profile, the token endpoint, a record, a process in the middle of a send.
+
+use std::{borrow::Cow, time::Duration};
+
+use prost::Message as _;
+use proto::{
+    event::{Unrecognised, Unsubscribed, event::Kind},
+    reply::{Outcome, Part, Reply},
+};
+use rdkafka::Message as _;
+
+use crate::world::{APP, World, by_id, header, until};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_killed_and_restarted_under_load_loses_nothing_and_sends_nothing_twice() {
+    let mut world = World::start(4).await;
+    world.api.lock().delay = Duration::from_millis(5);
+    for number in 0..300 {
+        if number == 100 {
+            world.redis.kill();
+        }
+        if number == 200 {
+            let sent = world.api.lock().calls;
+            assert!(sent <= 164, "no sends without a ledger but those under way: {sent}");
+            world.redis.restart().await;
+        }
+        world.push(&world.text(&format!("o{number}"), &format!("e{number}"), "hello")).await;
+    }
+    until("every event has its outcome", async || by_id(&world.replies.replies()).len() == 300).await;
+    world.committed(300).await;
+    let replies = world.replies.replies();
+    for number in 0..300 {
+        let arrived = world.api.contents(&format!("o{number}")).len();
+        assert_eq!(arrived, 1, "e{number}: {:?}", by_id(&replies).get(&format!("e{number}")));
+    }
+    assert!(replies.iter().all(|reply| reply.outcome() == Outcome::Sent));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_profile_the_neutral_edition_is_sent() {
+    let mut world = World::new(1).await;
+    world.profile_task.take().unwrap().abort();
+    world.config.profile.deadline = Duration::from_millis(150);
+    world.run().await;
+    world.push(&world.text("o1", "e1", "hello")).await;
+    let reply = world.outcome("e1").await;
+    assert_eq!(reply.outcome(), Outcome::Sent);
+    let decision = reply.decision.unwrap();
+    assert!(decision.neutral && decision.enrichment.is_none());
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erasure_waits_for_the_profile_service_to_come_back() {
+    let mut world = World::new(1).await;
+    world.profile_task.take().unwrap().abort();
+    world.config.profile.deadline = Duration::from_millis(150);
+    world.run().await;
+    world.push(&world.event("o1", "gone", Kind::Unsubscribed(Unsubscribed {}))).await;
+    world.push(&world.text("o2", "other", "hello")).await;
+    world.outcome("other").await;
+    assert!(world.replies.replies().iter().all(|reply| reply.event_id != "gone"), "it waits");
+    let address = world.profile_address;
+    world.profile_task = Some(world.profiles.start(address).await.1);
+    assert_eq!(world.outcome("gone").await.reason, "unsubscribed");
+    assert_eq!(world.profiles.lock().enriched, ["gone"]);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_endpoint_that_comes_back_in_time_costs_nothing_and_one_that_does_not_is_told() {
+    let mut world = World::new(1).await;
+    world.config.delivery.tries = 3;
+    world.api.lock().token_away = true;
+    world.run().await;
+    world.push(&world.text("o1", "e1", "hello")).await;
+    let reply = world.outcome("e1").await;
+    assert_eq!(reply.outcome(), Outcome::Refused);
+    assert!(reply.reason.starts_with("not sent after 3 tries: the token endpoint"), "{}", reply.reason);
+    assert_eq!(reply.parts[0].attempts, 0, "no byte of it was sent");
+    assert!(world.api.lock().token_calls <= 3, "the endpoint is left alone");
+    world.stop().await;
+
+    world.config.delivery.tries = 8;
+    world.run().await;
+    world.push(&world.text("o1", "e2", "hello")).await;
+    let calls = world.api.lock().token_calls;
+    until("the endpoint is asked", async || world.api.lock().token_calls > calls).await;
+    world.api.lock().token_away = false;
+    let reply = world.outcome("e2").await;
+    assert_eq!(reply.outcome(), Outcome::Sent);
+    assert_eq!(reply.decision.unwrap().budget.unwrap().after, 4, "what was never sent took no unit");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poison_record_last_in_its_partition_is_set_aside_and_the_offset_moves_past_it() {
+    let mut world = World::start(1).await;
+    world.push(&world.text("o1", "e1", "hello")).await;
+    let raw = Unrecognised { raw: b"<xml".to_vec(), reason: "cut".into(), ..Unrecognised::default() };
+    world.push(&world.event("", "push", Kind::Unrecognised(raw))).await;
+    let key = format!("{APP}:o2");
+    let headers = [("ce_id", Cow::Borrowed("poison")), ("mine", Cow::Borrowed("\u{7}"))];
+    world.push_raw(key.as_bytes(), &headers, b"\xff\xff\xff").await;
+
+    let reply = world.outcome("poison").await;
+    assert_eq!(reply.outcome(), Outcome::SetAside);
+    assert!(reply.reason.starts_with("protobuf: "), "{}", reply.reason);
+    assert_eq!(world.outcome("push").await.outcome(), Outcome::SetAside);
+    until("both are in the DLQ", async || world.dlq.records().len() == 2).await;
+    let records = world.dlq.records();
+    let copy = records.iter().find(|record| header(record, "ce_id").as_deref() == Some("poison")).unwrap();
+    assert_eq!((copy.key(), copy.payload()), (Some(key.as_bytes()), Some(&b"\xff\xff\xff"[..])));
+    assert_eq!(header(copy, "mine").as_deref(), Some("\u{7}"));
+    assert_eq!(header(copy, "dlq_reason").as_deref(), Some("protobuf"));
+    assert_eq!(
+        (header(copy, "dlq_partition"), header(copy, "dlq_offset")),
+        (Some("0".into()), Some("2".into()))
+    );
+    world.committed(3).await;
+    world.stop().await;
+}
+
+/// An entry as a process leaves it that dies at this state.
+async fn left_behind(world: &World, event: &str, state: &str, lease_ms: i64) {
+    let message = r#"{"touser":"o1","msgtype":"text","text":{"content":"as decided then"}}"#;
+    let part = Part { message: message.into(), ..Part::default() };
+    let reply = Reply {
+        event_id: event.into(),
+        account: "shop".into(),
+        app_id: APP.into(),
+        openid: "o1".into(),
+        parts: vec![part],
+        ..Reply::default()
+    };
+    let mut entry = redis::cmd("HSET");
+    entry.arg(format!("l:{{{APP}:o1}}:{event}")).arg("s").arg(state).arg("f").arg("dead/1/0/0");
+    entry.arg("l").arg(lease_ms).arg("p").arg(0).arg("a").arg(i32::from(state == "sending")).arg("n").arg(1);
+    entry.arg("b").arg(reply.encode_to_vec()).arg("e").arg("").arg("g").arg("message|5|4|0");
+    world.redis.client().query::<i64>(&entry).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_dead_process_left_is_gone_on_with_and_never_decided_again() {
+    let mut world = World::new(1).await;
+    let now_ms = world.clock.now_ms();
+    left_behind(&world, "reserved", "reserved", 0).await;
+    left_behind(&world, "over", "sending", now_ms - 1).await;
+    left_behind(&world, "leased", "sending", now_ms + 1_500).await;
+    world.run().await;
+    for event in ["reserved", "over", "leased"] {
+        world.push(&world.text("o1", event, "decided anew")).await;
+    }
+    assert_eq!(world.outcome("reserved").await.outcome(), Outcome::Sent);
+    for event in ["over", "leased"] {
+        let reply = world.outcome(event).await;
+        assert_eq!(
+            (reply.outcome(), reply.parts[0].outcome()),
+            (Outcome::Unknown, Outcome::Unknown),
+            "{event}"
+        );
+    }
+    assert!(world.outcome("leased").await.ended_at_ms >= now_ms + 1_500, "not before the lease is over");
+    assert_eq!(world.api.contents("o1"), ["as decided then"]);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outcome_that_kafka_does_not_take_is_tried_again_before_the_offset_moves() {
+    let mut world = World::start(1).await;
+    world.push(&world.text("o1", "warm", "up")).await;
+    world.outcome("warm").await;
+    world.api.lock().delay = Duration::from_millis(300);
+    world.push(&world.text("o2", "e2", "hello")).await;
+    until("the send is under way", async || world.api.lock().calls == 2).await;
+    world.cluster.broker_down(1).unwrap();
+    until("it has arrived", async || world.api.contents("o2").len() == 1).await;
+    world.cluster.broker_up(1).unwrap();
+    assert_eq!(world.outcome("e2").await.outcome(), Outcome::Sent);
+    world.committed(2).await;
+    assert_eq!(world.api.contents("o2"), ["hello"]);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_playbook_never_replaces_a_good_one() {
+    let mut world = World::start(1).await;
+    let file = world.folder.path().join("shop.yaml");
+    let good = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, "account: [").unwrap();
+    world.push(&world.text("o1", "before", "hello")).await;
+    assert_eq!(world.outcome("before").await.outcome(), Outcome::Sent);
+    std::fs::write(&file, good.replace("'{{ event.text }}'", "'changed: {{ event.text }}'")).unwrap();
+    let mut number = 0;
+    until("the changed playbook is in force", async || {
+        number += 1;
+        let user = format!("p{number}");
+        world.push(&world.text(&user, &format!("e{number}"), "hello")).await;
+        world.outcome(&format!("e{number}")).await;
+        world.api.contents(&user) == ["changed: hello"]
+    })
+    .await;
+    world.stop().await;
+}

@@ -1,0 +1,324 @@
+//! Everything around one content-service, and the events that go through it.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use content_service::{
+    Config, Listeners,
+    config::{Account, Concurrency, Delivery, Links, Profile},
+    serve,
+};
+use prost::Message as _;
+use proto::{
+    CloudEvent,
+    content::Item,
+    event::{Event, TextReceived, event::Kind},
+    reply::{Outcome, Reply},
+};
+use rdkafka::{
+    Message as _, Offset, TopicPartitionList,
+    consumer::{Consumer as _, StreamConsumer},
+    message::{Headers as _, OwnedMessage},
+    mocking::MockCluster,
+    producer::DefaultProducerContext,
+};
+use runtime::{
+    clock::Clock,
+    config::Secret,
+    kafka::{GroupProtocol, Kafka, Producer},
+};
+use tempfile::TempDir;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use wechat::{AccountKind, RuleSet};
+
+use crate::{
+    fakes::{Api, Profiles},
+    redis_server::RedisServer,
+};
+
+pub(crate) const APP: &str = "wx0000000000000001";
+pub(crate) const OTHER_APP: &str = "wx0000000000000002";
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits for a condition; panics with its name when it does not come true.
+pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("waited in vain: {what}"));
+}
+
+/// Records of a topic, as they come.
+#[derive(Clone, Default)]
+pub(crate) struct Seen(Arc<Mutex<Vec<OwnedMessage>>>);
+
+impl Seen {
+    fn follow(kafka: &Kafka, topic: &str, partitions: i32) -> Self {
+        let seen = Self::default();
+        let consumer: StreamConsumer = kafka.consumer("looking-on", &[]).unwrap();
+        let mut all = TopicPartitionList::new();
+        for partition in 0..partitions {
+            all.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
+        }
+        consumer.assign(&all).unwrap();
+        let records = Arc::clone(&seen.0);
+        tokio::spawn(async move {
+            loop {
+                if let Ok(record) = consumer.recv().await {
+                    records.lock().unwrap().push(record.detach());
+                }
+            }
+        });
+        seen
+    }
+
+    pub(crate) fn records(&self) -> Vec<OwnedMessage> {
+        self.0.lock().unwrap().clone()
+    }
+
+    pub(crate) fn replies(&self) -> Vec<Reply> {
+        self.records().iter().map(|record| Reply::decode(record.payload().unwrap()).unwrap()).collect()
+    }
+}
+
+/// A header of a record.
+pub(crate) fn header(record: &OwnedMessage, name: &str) -> Option<String> {
+    let found = record.headers()?.iter().find(|header| header.key == name)?;
+    Some(String::from_utf8(found.value?.to_vec()).unwrap())
+}
+
+pub(crate) struct World {
+    pub(crate) api: Api,
+    pub(crate) other_api: Api,
+    pub(crate) profiles: Profiles,
+    pub(crate) redis: RedisServer,
+    pub(crate) kafka: Kafka,
+    pub(crate) config: Config,
+    pub(crate) clock: Clock,
+    pub(crate) replies: Seen,
+    pub(crate) dlq: Seen,
+    pub(crate) profile_task: Option<JoinHandle<()>>,
+    pub(crate) profile_address: SocketAddr,
+    pub(crate) cluster: MockCluster<'static, DefaultProducerContext>,
+    pub(crate) folder: TempDir,
+    producer: Producer,
+    running: Option<(CancellationToken, JoinHandle<anyhow::Result<()>>)>,
+}
+
+const PLAYBOOK: &str = "
+account: NAME
+timezone: Asia/Shanghai
+replies:
+  - name: two
+    on: ['text:two']
+    messages:
+      - text: first
+      - text: second
+  - name: paper
+    on: ['text:paper']
+    slots:
+      - name: lead
+        count: 1
+    messages:
+      - text: '{% for item in lead %}{{ item.title }}{% endfor %}'
+  - name: echo
+    on: [text]
+    messages:
+      - text: '{{ event.text }}'
+  - name: neutral
+    on: [visit]
+    messages:
+      - text: welcome
+";
+
+fn account(folder: &TempDir, name: &str, app_id: &str, api: &str) -> Account {
+    let playbook = folder.path().join(format!("{name}.yaml"));
+    std::fs::write(&playbook, PLAYBOOK.replace("NAME", name)).unwrap();
+    Account {
+        name: name.to_owned(),
+        app_id: app_id.to_owned(),
+        secret: Secret::new("app-secret"),
+        kind: AccountKind::Official,
+        rules: RuleSet::Today,
+        api: api.to_owned(),
+        playbook,
+    }
+}
+
+impl World {
+    /// Everything but the service itself, with `partitions` partitions of events.
+    pub(crate) async fn new(partitions: i32) -> Self {
+        let cluster = MockCluster::new(1).unwrap();
+        for (topic, partitions) in
+            [(proto::EVENTS, partitions), (proto::REPLIES, partitions), (proto::DLQ, 1), (proto::ITEMS, 1)]
+        {
+            cluster.create_topic(topic.name, partitions, 1).unwrap();
+        }
+        let kafka = Kafka {
+            bootstrap: cluster.bootstrap_servers(),
+            namespace: String::new(),
+            group_protocol: GroupProtocol::Consumer,
+            properties: Vec::new(),
+            consumer_properties: vec![("fetch.wait.max.ms".to_owned(), "10".to_owned())],
+        };
+        let (redis, profiles) = (RedisServer::start().await, Profiles::default());
+        let ((api, address), (other_api, other_address)) = (Api::start().await, Api::start().await);
+        let (profile_address, profile_task) = profiles.start("127.0.0.1:0".parse().unwrap()).await;
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config {
+            kafka: kafka.clone(),
+            redis: redis.config(),
+            profile: Profile {
+                endpoint: format!("http://{profile_address}"),
+                // A loaded machine must not turn a test of something else into one of the neutral edition.
+                deadline: Duration::from_secs(2),
+            },
+            admin: "127.0.0.1:0".parse().unwrap(),
+            links: Links {
+                base_url: "http://gateway".to_owned(),
+                secret: Secret::new("link"),
+                lifetime: Duration::from_secs(60),
+            },
+            delivery: Delivery::default(),
+            concurrency: Concurrency::default(),
+            sources: BTreeMap::new(),
+            accounts: vec![
+                account(&folder, "shop", APP, &address),
+                account(&folder, "other", OTHER_APP, &other_address),
+            ],
+        };
+        let producer = kafka.producer("test").unwrap();
+        let replies = Seen::follow(&kafka, proto::REPLIES.name, partitions);
+        let dlq = Seen::follow(&kafka, proto::DLQ.name, 1);
+        Self {
+            api,
+            other_api,
+            profiles,
+            redis,
+            kafka,
+            config,
+            clock: Clock::system(),
+            replies,
+            dlq,
+            profile_task: Some(profile_task),
+            profile_address,
+            cluster,
+            folder,
+            producer,
+            running: None,
+        }
+    }
+
+    /// The whole world with a running service.
+    pub(crate) async fn start(partitions: i32) -> Self {
+        let mut world = Self::new(partitions).await;
+        world.run().await;
+        world
+    }
+
+    pub(crate) async fn run(&mut self) {
+        let shutdown = CancellationToken::new();
+        let listeners = Listeners { admin: TcpListener::bind("127.0.0.1:0").await.unwrap() };
+        let service = serve(self.config.clone(), listeners, self.clock.clone(), shutdown.clone());
+        self.running = Some((shutdown, tokio::spawn(service)));
+    }
+
+    /// Ends the service in order.
+    pub(crate) async fn stop(&mut self) {
+        let (shutdown, service) = self.running.take().unwrap();
+        shutdown.cancel();
+        tokio::time::timeout(PATIENCE, service).await.expect("it ends").unwrap().expect("in order");
+    }
+
+    /// A text of a user of the first account.
+    pub(crate) fn text(&self, openid: &str, id: &str, content: &str) -> Event {
+        let kind =
+            Kind::TextReceived(TextReceived { content: content.to_owned(), ..TextReceived::default() });
+        self.event(openid, id, kind)
+    }
+
+    pub(crate) fn event(&self, openid: &str, id: &str, kind: Kind) -> Event {
+        let now_ms = self.clock.now_ms();
+        Event {
+            id: id.to_owned(),
+            account: "shop".to_owned(),
+            app_id: APP.to_owned(),
+            openid: openid.to_owned(),
+            occurred_at_ms: now_ms,
+            received_at_ms: now_ms,
+            kind: Some(kind),
+            ..Event::default()
+        }
+    }
+
+    pub(crate) async fn push(&self, event: &Event) {
+        let attributes =
+            CloudEvent::of_event(event, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+        let (headers, key) = (attributes.headers(), attributes.key.clone());
+        self.push_raw(key.as_bytes(), &headers, &event.encode_to_vec()).await;
+    }
+
+    pub(crate) async fn push_raw(&self, key: &[u8], headers: &[(&str, Cow<'_, str>)], value: &[u8]) {
+        self.producer.send(proto::EVENTS.name, key, headers, Some(value)).unwrap().await.unwrap();
+    }
+
+    pub(crate) async fn publish_item(&self, item: &Item) {
+        let value = item.encode_to_vec();
+        self.producer.send(proto::ITEMS.name, item.id.as_bytes(), &[], Some(&value)).unwrap().await.unwrap();
+    }
+
+    /// The outcome of an event, once it is there.
+    pub(crate) async fn outcome(&self, event_id: &str) -> Reply {
+        let find = || self.replies.replies().into_iter().find(|reply| reply.event_id == event_id);
+        until(&format!("the outcome of {event_id}"), async || find().is_some()).await;
+        find().unwrap()
+    }
+
+    /// All outcomes, once there are so many.
+    pub(crate) async fn outcomes(&self, count: usize) -> Vec<Reply> {
+        until(&format!("{count} outcomes"), async || self.replies.records().len() >= count).await;
+        self.replies.replies()
+    }
+
+    /// Waits until the group's committed offsets add up to so many records.
+    pub(crate) async fn committed(&self, records: i64) {
+        let consumer: StreamConsumer = self.kafka.consumer(content_service::consume::GROUP, &[]).unwrap();
+        let consumer = Arc::new(consumer);
+        until(&format!("{records} records committed"), async || {
+            let consumer = Arc::clone(&consumer);
+            let sum = tokio::task::spawn_blocking(move || {
+                let metadata = consumer.fetch_metadata(Some(proto::EVENTS.name), PATIENCE).unwrap();
+                let mut all = TopicPartitionList::new();
+                for partition in metadata.topics()[0].partitions() {
+                    all.add_partition(proto::EVENTS.name, partition.id());
+                }
+                let committed = consumer.committed_offsets(all, PATIENCE).unwrap();
+                committed
+                    .elements()
+                    .iter()
+                    .filter_map(|one| one.offset().to_raw())
+                    .filter(|at| *at > 0)
+                    .sum::<i64>()
+            });
+            sum.await.unwrap() >= records
+        })
+        .await;
+    }
+}
+
+/// The outcomes by event id.
+pub(crate) fn by_id(replies: &[Reply]) -> BTreeMap<String, Vec<Outcome>> {
+    let mut all: BTreeMap<String, Vec<Outcome>> = BTreeMap::new();
+    for reply in replies {
+        all.entry(reply.event_id.clone()).or_default().push(reply.outcome());
+    }
+    all
+}

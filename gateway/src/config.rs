@@ -1,0 +1,263 @@
+//! The settings of the gateway.
+
+use std::{collections::HashSet, net::SocketAddr, time::Duration};
+
+use runtime::{
+    config::{Secret, Settings},
+    kafka::Kafka,
+};
+use wechat::{Mode, envelope::AesKey, push::Credentials};
+
+use crate::{address::Address, body};
+
+/// After so long the platform hangs up and sends the push again (`facts.md` §3).
+const PLATFORM_PATIENCE: Duration = Duration::from_secs(5);
+/// What Kubernetes leaves a pod by default between the signal and the kill.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// All settings.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Public address: pushes and links.
+    pub listen: SocketAddr,
+    /// Address of probes and metrics.
+    pub admin: SocketAddr,
+    /// The accounts whose pushes are taken.
+    pub accounts: Vec<Account>,
+    /// The secret of links, which content-service has too.
+    pub link_secret: Secret,
+    /// Bounds.
+    pub limits: Limits,
+    /// How the process ends.
+    pub shutdown: Shutdown,
+    /// The cluster.
+    pub kafka: Kafka,
+}
+
+/// One account.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Its name, as in `/wechat/{name}`.
+    pub name: String,
+    /// AppId, tokens, keys and mode.
+    pub credentials: Credentials,
+    /// Where a reader goes whose link leads nowhere.
+    pub home_url: Option<Address>,
+}
+
+/// Bounds on what strangers and brokers can do to the gateway.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at once.
+    pub connections: usize,
+    /// How far the timestamp of a push may be from now, either way.
+    pub replay_tolerance: Duration,
+    /// How long Kafka may take; then the push is answered 503 and the platform repeats it.
+    pub produce_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 4096,
+            replay_tolerance: Duration::from_secs(300),
+            produce_timeout: Duration::from_millis(2500),
+        }
+    }
+}
+
+/// How the process ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Shutdown {
+    /// How long connections are still accepted after readiness went off, so that routing notices first.
+    pub announce: Duration,
+    /// How long requests in flight may then take.
+    pub drain: Duration,
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self { announce: Duration::from_secs(5), drain: Duration::from_secs(10) }
+    }
+}
+
+impl Config {
+    /// Reads everything and notes every problem in `settings`.
+    pub fn read(settings: &mut Settings) -> Self {
+        Self {
+            listen: settings.get(
+                "gateway.listen",
+                ([0, 0, 0, 0], 8080).into(),
+                "Public address: pushes and links.",
+            ),
+            admin: settings.get(
+                "admin.listen",
+                ([0, 0, 0, 0], 9090).into(),
+                "Address of probes and metrics.",
+            ),
+            accounts: accounts(settings),
+            link_secret: link_secret(settings),
+            limits: Limits::read(settings),
+            shutdown: Shutdown::read(settings),
+            kafka: Kafka::read(settings),
+        }
+    }
+}
+
+impl Limits {
+    fn read(settings: &mut Settings) -> Self {
+        let default = Self::default();
+        let limits = Self {
+            connections: settings.get(
+                "limits.connections",
+                default.connections,
+                "Connections at once; more wait until one is closed.",
+            ),
+            replay_tolerance: settings.get(
+                "limits.replay_tolerance",
+                default.replay_tolerance,
+                "How far the timestamp of a push may be from now, either way.",
+            ),
+            produce_timeout: settings.get(
+                "limits.produce_timeout",
+                default.produce_timeout,
+                "How long Kafka may take; then the push is answered 503 and the platform repeats it.",
+            ),
+        };
+        limits.check(settings);
+        limits
+    }
+
+    fn check(self, settings: &mut Settings) {
+        if self.connections == 0 || self.connections > tokio::sync::Semaphore::MAX_PERMITS {
+            settings.problem("limits.connections", "must be at least 1");
+        }
+        if self.produce_timeout.is_zero() || body::WITHIN + self.produce_timeout >= PLATFORM_PATIENCE {
+            settings.problem(
+                "limits.produce_timeout",
+                "must be less than 3s: the platform hangs up after 5 s, and the body may take 2 s of them",
+            );
+        }
+    }
+}
+
+impl Shutdown {
+    fn read(settings: &mut Settings) -> Self {
+        let default = Self::default();
+        let shutdown = Self {
+            announce: settings.get(
+                "shutdown.announce",
+                default.announce,
+                "How long connections are still accepted after readiness went off, so that routing notices first.",
+            ),
+            drain: settings.get(
+                "shutdown.drain",
+                default.drain,
+                "How long requests in flight may then take.",
+            ),
+        };
+        if shutdown.announce + shutdown.drain + PLATFORM_PATIENCE > GRACE {
+            settings.problem(
+                "shutdown.drain",
+                "with shutdown.announce it must not be more than 25s: a pod is killed 30 s after the signal, and the \
+                 producer needs the rest",
+            );
+        }
+        shutdown
+    }
+}
+
+fn link_secret(settings: &mut Settings) -> Secret {
+    let secret =
+        settings.secret("links.secret", "Seals the links of replies; the same as content-service's.");
+    if secret.as_ref().is_none_or(|secret| secret.expose().len() < 16) {
+        settings.problem(
+            "links.secret",
+            "must have at least 16 characters: make one with `openssl rand -hex 32` and give it to content-service too",
+        );
+    }
+    secret.unwrap_or_else(|| Secret::new(""))
+}
+
+fn accounts(settings: &mut Settings) -> Vec<Account> {
+    let tables = settings.tables("accounts");
+    if tables.is_empty() {
+        settings.problem(
+            "accounts",
+            "there is none: add an [[accounts]] table with name, app_id, token_file and mode",
+        );
+    }
+    let accounts: Vec<Account> = tables.iter().map(|table| Account::read(settings, table)).collect();
+    let (mut names, mut app_ids) = (HashSet::new(), HashSet::new());
+    for (table, account) in tables.iter().zip(&accounts) {
+        if !names.insert(&account.name) {
+            settings.problem(&format!("{table}.name"), "another account has this name");
+        }
+        if !app_ids.insert(&account.credentials.app_id) {
+            settings.problem(&format!("{table}.app_id"), "another account has this app_id");
+        }
+    }
+    accounts
+}
+
+impl Account {
+    fn read(settings: &mut Settings, table: &str) -> Self {
+        let key = |name: &str| format!("{table}.{name}");
+        let name: String = settings.require(&key("name"), "Name of the account, as in /wechat/{name}.");
+        if !name.is_empty() && !is_name(&name) {
+            settings.problem(&key("name"), "may hold a-z, A-Z, 0-9, - and _ only, at most 40 of them");
+        }
+        let home: Option<String> =
+            settings.optional(&key("home_url"), "Where a reader goes whose link leads nowhere.");
+        let home_url = home.and_then(|text| {
+            text.parse().map_err(|error| settings.problem(&key("home_url"), &format!("{error}"))).ok()
+        });
+        Self { name, credentials: credentials(settings, table), home_url }
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    name.len() <= 40 && name.bytes().all(allowed)
+}
+
+fn credentials(settings: &mut Settings, table: &str) -> Credentials {
+    let key = |name: &str| format!("{table}.{name}");
+    let modes = [Mode::Plain, Mode::Compatible, Mode::Safe].map(|mode| (mode.as_str(), mode));
+    let meaning = "How the account's pushes are protected, as set at the platform.";
+    let mode = settings.choice(&key("mode"), Mode::Safe, &modes, meaning);
+    let token = settings.secret(&key("token"), "Token of the account's server settings.");
+    if token.as_ref().is_none_or(|token| token.expose().is_empty()) {
+        settings.problem(&key("token"), "is missing; copy it from the account's server settings");
+    }
+    let aes_key = aes_key(settings, &key("aes_key"), "EncodingAESKey of the account's server settings.");
+    if aes_key.is_none() && mode != Mode::Plain {
+        settings.problem(&key("aes_key"), "is needed in compatible and safe mode: 43 letters and digits");
+    }
+    let previous = settings.secret(&key("previous_token"), "Token before the last change, still accepted.");
+    Credentials {
+        app_id: settings.require(&key("app_id"), "AppId of the account."),
+        token: shared(token.unwrap_or_else(|| Secret::new(""))),
+        previous_token: previous.map(shared),
+        aes_key,
+        previous_aes_key: aes_key_of(settings, &key("previous_aes_key")),
+        mode,
+    }
+}
+
+fn aes_key_of(settings: &mut Settings, key: &str) -> Option<AesKey> {
+    aes_key(settings, key, "EncodingAESKey before the last change, still accepted.")
+}
+
+fn aes_key(settings: &mut Settings, key: &str, meaning: &str) -> Option<AesKey> {
+    let text = settings.secret(key, meaning)?;
+    AesKey::parse(text.expose()).map_err(|error| settings.problem(key, &error.to_string())).ok()
+}
+
+fn shared(secret: Secret) -> wechat::Secret {
+    wechat::Secret::new(secret.expose())
+}
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

@@ -1,0 +1,65 @@
+//! Settings: what a good file gives, and that a bad one is told all its faults at once.
+
+use super::*;
+
+const GOOD: &[&str] = &[
+    "accounts.0.name=qianjiang",
+    "accounts.0.app_id=wx1",
+    "accounts.0.token=AAAAA",
+    "accounts.0.aes_key=abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG",
+    "accounts.0.home_url=https://example.com/",
+    "links.secret=0123456789abcdef",
+];
+
+fn read(flags: &[&str]) -> (Config, Result<(), String>) {
+    let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+    let mut settings = Settings::load("gateway", None, [], &flags);
+    let config = Config::read(&mut settings);
+    (config, settings.finish().map_err(|problems| problems.to_string()))
+}
+
+#[test]
+fn few_settings_are_needed() {
+    let (config, problems) = read(GOOD);
+    assert_eq!(problems, Ok(()));
+    assert_eq!(config.accounts[0].name, "qianjiang");
+    assert_eq!(config.accounts[0].credentials.mode, Mode::Safe);
+    assert_eq!(config.limits.produce_timeout, Duration::from_millis(2500));
+    assert!(!format!("{config:?}").contains("AAAAA"), "a secret is never printed");
+}
+
+#[test]
+fn every_fault_is_told_at_once() {
+    let faults = [
+        "accounts.0.aes_key=short",
+        "accounts.0.home_url=example.com",
+        "accounts.1.name=qianjiang",
+        "accounts.1.mode=plain",
+        "links.secret=short",
+        "limits.produce_timeout=3s",
+        "limits.connections=0",
+        "shutdown.announce=25s",
+    ];
+    let problems = read(&[GOOD, &faults].concat()).1.expect_err("there are faults");
+    for key in [
+        "accounts.0.aes_key",
+        "accounts.0.home_url",
+        "accounts.1.name: another account",
+        "accounts.1.app_id",
+        "accounts.1.token: is missing",
+        "links.secret",
+        "limits.produce_timeout: must be less than 3s",
+        "limits.connections",
+        "shutdown.drain",
+    ] {
+        assert!(problems.contains(key), "{key} is not in\n{problems}");
+    }
+}
+
+#[test]
+fn a_name_fits_into_a_path() {
+    assert!(is_name("qianjiang-2_A"));
+    for name in ["a/b", "钱江", "a b", "a%20", &"a".repeat(41)] {
+        assert!(!is_name(name), "{name}");
+    }
+}

@@ -1,0 +1,185 @@
+//! The door: every push of WeChat becomes one durable event, and every tap on a link of ours another.
+//!
+//! `GET|POST /wechat/{account}` is the platform's side (`facts.md` §1, §3), `GET /c/{token}` the readers'. A push is
+//! answered `success` when the broker has reported its event, and not before.
+
+mod accounts;
+mod address;
+mod body;
+mod config;
+pub mod event;
+mod impatient;
+mod items;
+mod links;
+mod listener;
+mod metrics;
+mod pages;
+mod push;
+mod report;
+mod service;
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use prometheus_client::registry::Registry;
+use proto::LinkKey;
+use runtime::{
+    clock::Clock,
+    health::{self, Health, Hold},
+    kafka::{self, Kafka, Producer},
+    service::Tasks,
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use wechat::Mode;
+
+pub use address::{Address, AddressError};
+pub use config::{Account, Config, Limits, Shutdown};
+
+use accounts::Accounts;
+use items::Items;
+use listener::Bounds;
+use metrics::Metrics;
+use service::Gateway;
+
+/// The sockets of the gateway, bound before it starts.
+#[derive(Debug)]
+pub struct Listeners {
+    /// Pushes and links.
+    pub public: TcpListener,
+    /// Probes and metrics.
+    pub admin: TcpListener,
+}
+
+impl Listeners {
+    /// Binds both.
+    ///
+    /// # Errors
+    /// An address is taken; the error names it and the setting that moves it.
+    pub async fn bind(config: &Config) -> anyhow::Result<Self> {
+        let bind = async |address, setting| {
+            let bound = TcpListener::bind(address).await;
+            bound.with_context(|| {
+                format!("cannot listen on {address}: free it, or set {setting} to another address")
+            })
+        };
+        Ok(Self {
+            public: bind(config.listen, "gateway.listen").await?,
+            admin: bind(config.admin, "admin.listen").await?,
+        })
+    }
+}
+
+/// Runs the gateway until `shutdown`, then ends in order: readiness off, still accepting for a while, the door closed,
+/// requests and records in flight finished, probes and metrics last.
+///
+/// # Errors
+/// A setting that librdkafka refuses, a listener that fails, or something that did not end in time.
+pub async fn serve(
+    config: Config,
+    listeners: Listeners,
+    clock: Clock,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    warn_of_plain_mode(&config.accounts);
+    let (health, mut registry) = (Health::new(), Registry::default());
+    let metrics = Arc::new(Metrics::register(&mut registry));
+    let producer = producer(&config)?;
+    watch(&producer, &health);
+    let items = Arc::new(Items::new(metrics.items.clone()));
+    let Config { limits, shutdown: end, kafka, .. } = config;
+    let gateway = Arc::new(Gateway {
+        accounts: Accounts::new(config.accounts, &metrics),
+        producer: producer.clone(),
+        topic: kafka.topic(proto::EVENTS.name),
+        clock,
+        replay_tolerance: limits.replay_tolerance,
+        produce_timeout: limits.produce_timeout,
+        link_key: LinkKey::derive(config.link_secret.expose()),
+        items: Arc::clone(&items),
+        metrics: Arc::clone(&metrics),
+    });
+    let mut tasks = Tasks::new(&shutdown);
+    // Ends what has to outlive the last request.
+    let ended = CancellationToken::new();
+    tasks.spawn("items", follow_items(kafka, items, health.hold("items"), ended.clone()));
+    tasks.spawn("kafka probe", reach(producer.clone(), health.hold("kafka"), ended.clone()));
+    tasks.spawn(
+        "admin port",
+        health::admin(listeners.admin, health.clone(), Arc::new(registry), ended.clone()),
+    );
+    let bounds = Bounds { connections: limits.connections, announce: end.announce, drain: end.drain };
+    let door = tasks.token();
+    tasks.spawn("public port", async move {
+        let answer = move |request| Arc::clone(&gateway).answer(request);
+        listener::run(listeners.public, bounds, metrics, answer, door, || health.closing()).await;
+        let flushed = flush(producer, limits.produce_timeout).await;
+        ended.cancel();
+        flushed
+    });
+    tasks.run(end.announce + end.drain + limits.produce_timeout + Duration::from_secs(2)).await
+}
+
+/// In plain mode the signature covers neither body nor sender (`facts.md` §1.3).
+fn warn_of_plain_mode(accounts: &[Account]) {
+    for account in accounts.iter().filter(|account| account.credentials.mode == Mode::Plain) {
+        tracing::warn!(
+            account = account.name,
+            "plain mode: whoever sees one push can forge others; set the account to safe mode at the platform"
+        );
+    }
+}
+
+fn producer(config: &Config) -> anyhow::Result<Producer> {
+    let mut kafka = config.kafka.clone();
+    let within = config.limits.produce_timeout.as_millis().to_string();
+    kafka.properties.push(("message.timeout.ms".to_owned(), within));
+    kafka.producer("gateway").context("librdkafka refused the settings under kafka.properties")
+}
+
+fn watch(producer: &Producer, health: &Health) {
+    let producer = producer.clone();
+    health.check("producer", move || producer.fatal().map_or(Ok(()), Err));
+}
+
+async fn follow_items(
+    kafka: Kafka,
+    items: Arc<Items>,
+    loaded: Hold,
+    ended: CancellationToken,
+) -> anyhow::Result<()> {
+    let topic = kafka.topic(proto::ITEMS.name);
+    kafka::follow(&kafka, &topic, |record| items.take(record), loaded, ended).await?;
+    Ok(())
+}
+
+/// Lets `reached` go when the cluster has answered once. Later outages do not take the gateway out of routing: there is no
+/// better place for a push to go.
+async fn reach(producer: Producer, reached: Hold, ended: CancellationToken) -> anyhow::Result<()> {
+    let probe = async {
+        loop {
+            let asked = producer.clone();
+            let answer = tokio::task::spawn_blocking(move || asked.reach(Duration::from_secs(1))).await?;
+            match answer {
+                Ok(()) => break,
+                Err(error) => tracing::warn!(%error, "kafka is not there yet"),
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        reached.release();
+        anyhow::Ok(())
+    };
+    if let Some(probed) = ended.run_until_cancelled(probe).await {
+        probed?;
+        ended.cancelled().await;
+    }
+    Ok(())
+}
+
+async fn flush(producer: Producer, within: Duration) -> anyhow::Result<()> {
+    let flushed = tokio::task::spawn_blocking(move || producer.flush(within)).await?;
+    if let Err(error) = flushed {
+        tracing::warn!(%error, "ended with records that kafka had not taken; their pushes were not answered success");
+    }
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! `GET /c/{token}`: a reader taps a link of a reply; the tap becomes an event and the reader gets to the item.
+//!
+//! Never an open redirect: the token holds the item's id, the address comes from the catalogue.
+
+use std::sync::Arc;
+
+use http::Method;
+use proto::{Link, LinkError};
+use tokio::time::timeout;
+
+use crate::{
+    accounts::Account,
+    event,
+    items::Target,
+    metrics::Metrics,
+    pages::{self, Answer},
+    push::produce,
+    service::Gateway,
+};
+
+/// Answers at once: whether Kafka takes the event is nothing that a reader waits for.
+///
+/// `HEAD` produces nothing: that is somebody who previews the link.
+pub(crate) fn follow(gateway: &Gateway, token: &str, method: &Method) -> Answer {
+    let now_ms = gateway.clock.now_ms();
+    let (link, fresh) = match gateway.link_key.open(token, now_ms.div_euclid(1000)) {
+        Ok(link) => (Some(link), true),
+        // What an expired token says is still wanted: it names the account whose reader this is.
+        Err(LinkError::Expired) => (gateway.link_key.open(token, i64::MIN).ok(), false),
+        Err(LinkError::Forged) => (None, false),
+    };
+    let account = link.as_ref().and_then(|link| gateway.accounts.of_app(&link.app_id));
+    let (Some(link), Some(account)) = (link, account) else {
+        gateway.metrics.click("unknown", "forged");
+        return pages::gone();
+    };
+    let result =
+        if fresh { to_item(gateway, account, token, link, method, now_ms) } else { expired(account) };
+    gateway.metrics.click(&account.name, result.0);
+    result.1
+}
+
+fn expired(account: &Account) -> (&'static str, Answer) {
+    ("expired", pages::expired(account.home_url.as_ref()))
+}
+
+fn to_item(
+    gateway: &Gateway,
+    account: &Account,
+    token: &str,
+    link: Link,
+    method: &Method,
+    now_ms: i64,
+) -> (&'static str, Answer) {
+    let Some(target) = gateway.items.get(&link.item_id) else {
+        return ("gone", account.home_url.as_ref().map_or_else(pages::gone, pages::redirect));
+    };
+    let answer = pages::redirect(&target.address);
+    if method == Method::HEAD {
+        return ("previewed", answer);
+    }
+    record(gateway, account, token, link, &target, now_ms);
+    ("opened", answer)
+}
+
+/// Produces the event beside the answer. The produce is under way when this returns; only its report is awaited apart.
+fn record(gateway: &Gateway, account: &Account, token: &str, link: Link, target: &Arc<Target>, now_ms: i64) {
+    let event = event::of_click(&account.name, token, link, target.topics.clone(), now_ms);
+    let (metrics, name) = (Arc::clone(&gateway.metrics), account.name.clone());
+    match produce(gateway, &event) {
+        Ok(delivery) => {
+            let within = gateway.produce_timeout;
+            tokio::spawn(async move {
+                if !matches!(timeout(within, delivery).await, Ok(Ok(_))) {
+                    lost(&metrics, &name);
+                }
+            });
+        }
+        Err(_) => lost(&metrics, &name),
+    }
+}
+
+fn lost(metrics: &Metrics, account: &str) {
+    metrics.click(account, "not_recorded");
+    tracing::debug!(account, "kafka did not take the event of an opened link");
+}

@@ -1,0 +1,92 @@
+//! What the gateway counts; the names of all its metrics stand here.
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::Registry,
+};
+
+/// Account and how the request ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Ending {
+    /// Name of the account, or `unknown`.
+    pub(crate) account: String,
+    /// `accepted`, `unreadable`, a kind of refusal, or what was wrong with Kafka.
+    pub(crate) result: &'static str,
+}
+
+/// All metrics of the gateway.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    /// Pushes and URL verifications by how they ended.
+    pub(crate) pushes: Family<Ending, Counter>,
+    /// Opened links by how they ended.
+    pub(crate) clicks: Family<Ending, Counter>,
+    /// From handing an event to the producer to the broker's report.
+    pub(crate) produce_seconds: Histogram,
+    /// Pushes being handled.
+    pub(crate) in_flight: Gauge,
+    /// Open connections of the public port.
+    pub(crate) connections: Gauge,
+    /// Failed `accept` calls that were this process' own fault.
+    pub(crate) accept_errors: Counter,
+    /// Items that links can lead to.
+    pub(crate) items: Gauge,
+}
+
+impl Metrics {
+    /// Makes them and names them in `registry`.
+    pub(crate) fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            pushes: Family::default(),
+            clicks: Family::default(),
+            produce_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 15)),
+            in_flight: Gauge::default(),
+            connections: Gauge::default(),
+            accept_errors: Counter::default(),
+            items: Gauge::default(),
+        };
+        let gateway = registry.sub_registry_with_prefix("gateway");
+        gateway.register("pushes", "Pushes and URL verifications by how they ended", metrics.pushes.clone());
+        gateway.register("clicks", "Opened links by how they ended", metrics.clicks.clone());
+        let produce = metrics.produce_seconds.clone();
+        gateway.register("produce_seconds", "Producer to the broker's report", produce);
+        gateway.register("pushes_in_flight", "Pushes being handled", metrics.in_flight.clone());
+        gateway.register("connections", "Open connections of the public port", metrics.connections.clone());
+        gateway.register("accept_errors", "Failed accepts", metrics.accept_errors.clone());
+        gateway.register("items", "Items that links can lead to", metrics.items.clone());
+        metrics
+    }
+
+    /// The counter of pushes of one account that ended one way.
+    pub(crate) fn push(&self, account: &str, result: &'static str) -> Counter {
+        self.pushes.get_or_create_owned(&Ending { account: account.to_owned(), result })
+    }
+
+    /// Counts an opened link.
+    pub(crate) fn click(&self, account: &str, result: &'static str) {
+        self.clicks.get_or_create(&Ending { account: account.to_owned(), result }).inc();
+    }
+}
+
+/// One more in a gauge for as long as it lives: early returns, panics and cancelled requests give it back too.
+#[derive(Debug)]
+pub(crate) struct Held(Gauge);
+
+impl Held {
+    pub(crate) fn new(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}

@@ -1,0 +1,147 @@
+//! How a request that was not taken ends: one status and one body for the sender; a count and now and then a line for the operator.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use http::StatusCode;
+use runtime::kafka::ProduceError;
+use tokio::time::Instant;
+use wechat::push::Refusal;
+
+use crate::{
+    accounts::Account,
+    metrics::Metrics,
+    pages::{self, Answer},
+};
+
+/// The same trouble of the same account is logged this often at most.
+const QUIET_FOR: Duration = Duration::from_secs(60);
+
+/// Why a request of `/wechat/…` was not taken.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// More than 64 KiB.
+    #[error("the body is larger than a push can be")]
+    TooLarge,
+    /// Not all of the body came in time.
+    #[error("the body did not arrive in time")]
+    BodyLate,
+    /// The connection or the body broke off.
+    #[error("the body broke off")]
+    BodyCut,
+    /// Older, or from further in the future, than the tolerance.
+    #[error("its timestamp is outside the replay tolerance: a replay, or a clock that is wrong")]
+    Stale,
+    /// It did not verify.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// A URL verification that would have given back a decrypted document.
+    #[error("its echostr holds a whole document: somebody tries to have a captured push decrypted")]
+    Oracle,
+    /// Kafka did not take it.
+    #[error("the event is not in kafka, the platform will repeat the push: {0}")]
+    NotTaken(#[from] ProduceError),
+    /// Kafka did not say in time whether it took it.
+    #[error("kafka did not answer in time, the platform will repeat the push")]
+    NoReport,
+}
+
+impl Failure {
+    /// The word for metrics and logs.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::TooLarge => "too_large",
+            Self::BodyLate => "body_late",
+            Self::BodyCut => "body_cut",
+            Self::Stale => "stale",
+            Self::Refused(refusal) => refusal.kind(),
+            Self::Oracle => "oracle",
+            Self::NotTaken(ProduceError::QueueFull) => "queue_full",
+            Self::NotTaken(_) => "not_taken",
+            Self::NoReport => "no_report",
+        }
+    }
+
+    /// What the sender sees. All that went wrong up to and with verification looks alike.
+    fn answer(&self) -> Answer {
+        match self {
+            Self::TooLarge => pages::text(StatusCode::PAYLOAD_TOO_LARGE, "too large"),
+            Self::NotTaken(_) | Self::NoReport => pages::text(StatusCode::SERVICE_UNAVAILABLE, "try again"),
+            Self::BodyLate | Self::BodyCut | Self::Stale | Self::Refused(_) | Self::Oracle => {
+                pages::text(StatusCode::FORBIDDEN, "forbidden")
+            }
+        }
+    }
+}
+
+/// Counts a failure, logs it if nothing like it was logged lately, and makes the answer.
+pub(crate) fn failed(metrics: &Metrics, account: &Account, failure: &Failure) -> Answer {
+    let (name, reason) = (account.name.as_str(), failure.name());
+    metrics.push(name, reason).inc();
+    if let Some(times) = account.reports.note(reason, Instant::now()) {
+        match failure {
+            Failure::NotTaken(_) | Failure::NoReport => {
+                tracing::error!(account = name, reason, times, "push not taken: {failure}");
+            }
+            _ => tracing::warn!(account = name, reason, times, "push refused: {failure}"),
+        }
+    }
+    failure.answer()
+}
+
+/// Counts a push that is in Kafka although nobody could read it, and logs it now and then.
+pub(crate) fn unreadable(metrics: &Metrics, account: &Account, event_id: &str) {
+    let (name, reason) = (account.name.as_str(), "unreadable");
+    metrics.push(name, reason).inc();
+    if let Some(times) = account.reports.note(reason, Instant::now()) {
+        tracing::warn!(account = name, event_id, times, "a push verified but cannot be read, kept raw");
+    }
+}
+
+/// What was logged of one account, by reason.
+#[derive(Debug, Default)]
+pub(crate) struct Reports(Mutex<HashMap<&'static str, Tally>>);
+
+#[derive(Debug, Default)]
+struct Tally {
+    logged_at: Option<Instant>,
+    since: u64,
+}
+
+impl Reports {
+    /// Notes one more; `Some(n)` when it is time to say that there were `n` since the last time.
+    fn note(&self, reason: &'static str, now: Instant) -> Option<u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(reason).or_default().note(now)
+    }
+}
+
+impl Tally {
+    fn note(&mut self, now: Instant) -> Option<u64> {
+        self.since += 1;
+        if self.logged_at.is_some_and(|at| now.duration_since(at) < QUIET_FOR) {
+            return None;
+        }
+        self.logged_at = Some(now);
+        Some(std::mem::take(&mut self.since))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_is_told_at_once_and_the_rest_once_a_minute_with_their_number() {
+        let reports = Reports::default();
+        let start = Instant::now();
+        assert_eq!(reports.note("signature", start), Some(1));
+        for second in 0..59 {
+            assert_eq!(reports.note("signature", start + Duration::from_secs(second)), None);
+        }
+        assert_eq!(reports.note("decrypt", start), Some(1));
+        assert_eq!(reports.note("signature", start + QUIET_FOR), Some(60));
+    }
+}

@@ -1,0 +1,60 @@
+//! What the gateway answers to which request: three routes, matched by hand because each push pays for it.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use hyper::body::Incoming;
+use proto::LinkKey;
+use runtime::{clock::Clock, kafka::Producer};
+
+use crate::{
+    accounts::Accounts,
+    items::Items,
+    links,
+    metrics::Metrics,
+    pages::{self, Answer},
+    push,
+};
+
+/// All that a request needs; one per process.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    pub(crate) accounts: Accounts,
+    pub(crate) producer: Producer,
+    /// Full name of the topic of events.
+    pub(crate) topic: String,
+    pub(crate) clock: Clock,
+    pub(crate) replay_tolerance: Duration,
+    pub(crate) produce_timeout: Duration,
+    pub(crate) link_key: LinkKey,
+    pub(crate) items: Arc<Items>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+impl Gateway {
+    /// Answers one request; every error is an answer.
+    pub(crate) async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Answer {
+        let uri = request.uri().clone();
+        let path = uri.path();
+        if let Some(account) = path.strip_prefix("/wechat/") {
+            return match *request.method() {
+                Method::POST => push::receive(&self, account, request).await,
+                Method::GET => push::verify(&self, account, uri.query().unwrap_or_default()),
+                _ => not_allowed("GET, POST"),
+            };
+        }
+        if let Some(token) = path.strip_prefix("/c/") {
+            return match *request.method() {
+                Method::GET | Method::HEAD => links::follow(&self, token, request.method()),
+                _ => not_allowed("GET, HEAD"),
+            };
+        }
+        pages::text(StatusCode::NOT_FOUND, "not found")
+    }
+}
+
+fn not_allowed(allowed: &'static str) -> Answer {
+    let mut answer = pages::text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed");
+    answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+    answer
+}

@@ -1,0 +1,13 @@
+//! The gateway over real sockets, with librdkafka's mock cluster as its broker.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+mod away;
+mod door;
+mod hostile;
+mod house;
+mod life;
+mod links;
+mod process;
+mod pushes;
+mod wire;

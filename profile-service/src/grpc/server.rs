@@ -1,0 +1,123 @@
+//! The server around the service: limits, keep-alive, health, reflection, trace context.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use proto::profile::profile_service_server::ProfileServiceServer;
+use runtime::{
+    health::Hold,
+    trace::{self, TraceParent},
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::{
+    Server,
+    server::{Router, TcpIncoming},
+};
+use tonic_health::{
+    pb::health_server::HealthServer,
+    server::{HealthReporter, HealthService},
+};
+
+use super::Door;
+use crate::{config::Grpc, learn::bounds, metrics::Metrics, people::People};
+
+/// Calls of one connection at once; more are refused with `RESOURCE_EXHAUSTED`.
+const CALLS_PER_CONNECTION: usize = 1024;
+/// A connection that was asked to end and still has calls (an import) gets so long.
+const AGE_GRACE: Duration = Duration::from_secs(600);
+/// After the shutdown calls under way get so long.
+const DRAIN: Duration = Duration::from_secs(5);
+/// How often Redis is asked whether it is there.
+const PROBE: Duration = Duration::from_millis(500);
+
+/// Serves until `shutdown`, then lets the calls under way end.
+///
+/// # Errors
+/// The listener failed.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    settings: Grpc,
+    door: Door,
+    health: HealthReporter,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let router = router(&settings, door, health)?;
+    let ended = router.serve_with_incoming_shutdown(incoming, shutdown.clone().cancelled_owned());
+    let overdue = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    // A client that watches the health never ends its call, so the end is not left to the clients.
+    tokio::select! {
+        ended = ended => ended.context("serve grpc"),
+        () = overdue => Ok(()),
+    }
+}
+
+fn router(settings: &Grpc, door: Door, health: HealthReporter) -> anyhow::Result<Router> {
+    let service = ProfileServiceServer::new(door)
+        .max_decoding_message_size(bounds::MESSAGE_BYTES)
+        .max_encoding_message_size(bounds::MESSAGE_BYTES);
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
+    };
+    Ok(Server::builder()
+        .trace_fn(span)
+        .concurrency_limit_per_connection(CALLS_PER_CONNECTION)
+        .load_shed(true)
+        .max_concurrent_streams(Some(CALLS_PER_CONNECTION as u32))
+        .max_connection_age(settings.max_connection_age)
+        .max_connection_age_grace(AGE_GRACE)
+        .http2_keepalive_interval(Some(Duration::from_secs(10)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(3)))
+        .http2_max_pending_accept_reset_streams(Some(64))
+        .http2_max_header_list_size(Some(16 * 1024))
+        .add_service(service)
+        .add_service(HealthServer::new(HealthService::from_health_reporter(health)))
+        .add_service(reflection().build_v1().context("reflection")?)
+        .add_service(reflection().build_v1alpha().context("reflection")?))
+}
+
+/// A call's span continues the trace of its caller.
+fn span(request: &http::Request<()>) -> tracing::Span {
+    let parent = request.headers().get(trace::HEADER).and_then(|header| header.to_str().ok());
+    let trace_id = TraceParent::continue_from(parent).trace_id();
+    tracing::info_span!("rpc", path = request.uri().path(), trace_id)
+}
+
+/// Tells the health service whether Redis answers, and lets `ready` go when it does so for the first time. Ends with
+/// the shutdown, after saying that calls should go elsewhere.
+pub(crate) async fn watch_store(
+    people: Arc<People>,
+    health: HealthReporter,
+    metrics: Metrics,
+    ready: Hold,
+    shutdown: CancellationToken,
+) {
+    let mut ready = Some(ready);
+    let mut before = None;
+    while !shutdown.is_cancelled() {
+        let answers = people.store().ping().await;
+        if before.replace(answers.is_ok()) != Some(answers.is_ok()) {
+            tell(&health, &metrics, answers.is_ok()).await;
+            if let Err(error) = &answers {
+                tracing::warn!(%error, "the profile store is away; calls are answered UNAVAILABLE until it is back");
+            }
+        }
+        ready = ready.filter(|_| answers.is_err());
+        let _ended = shutdown.run_until_cancelled(tokio::time::sleep(PROBE)).await;
+    }
+    tell(&health, &metrics, false).await;
+}
+
+async fn tell(health: &HealthReporter, metrics: &Metrics, ready: bool) {
+    metrics.store_ready(ready);
+    if ready {
+        health.set_serving::<ProfileServiceServer<Door>>().await;
+    } else {
+        health.set_not_serving::<ProfileServiceServer<Door>>().await;
+    }
+}

@@ -1,0 +1,203 @@
+//! The control under `/sim/`, for tests, tools and the phone.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::act::{Act, ActError};
+use crate::config::{MenuButton, Person};
+use crate::deliver::{Order, OrderError};
+use crate::faults::Fault;
+use crate::world::{Simulator, UnknownAccount, lock};
+
+/// Longest time that a question for messages waits.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// A question that can not be answered: `{"error":…}`.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ControlError {
+    #[error(transparent)]
+    Account(#[from] UnknownAccount),
+    #[error(transparent)]
+    Act(#[from] ActError),
+    #[error(transparent)]
+    Order(#[from] OrderError),
+    #[error("{}", .0.body_text())]
+    Body(#[from] JsonRejection),
+    #[error("say either advance_ms or set_ms")]
+    Clock,
+    #[error("the delivery stopped before its end")]
+    Stopped(#[from] tokio::task::JoinError),
+}
+
+impl IntoResponse for ControlError {
+    fn into_response(self) -> Response {
+        let status = match self {
+            Self::Account(_) | Self::Order(OrderError::Account(_)) => StatusCode::NOT_FOUND,
+            Self::Stopped(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        (status, Json(json!({ "error": self.to_string() }))).into_response()
+    }
+}
+
+type Answer = Result<Json<Value>, ControlError>;
+type Asked<T> = Result<Json<T>, JsonRejection>;
+
+/// `POST /sim/push`.
+pub(crate) async fn push(State(simulator): State<Simulator>, order: Asked<Order>) -> Answer {
+    deliver(simulator, order?.0).await
+}
+
+/// Deliveries go on when the caller goes away, as the platform's do.
+async fn deliver(simulator: Simulator, order: Order) -> Answer {
+    let attempts = tokio::spawn(async move { simulator.push(&order).await }).await??;
+    Ok(Json(json!({ "attempts": attempts })))
+}
+
+/// Body of `POST /sim/act`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ActOrder {
+    account: String,
+    openid: String,
+    #[serde(flatten)]
+    act: Act,
+}
+
+/// `POST /sim/act`.
+pub(crate) async fn act(State(simulator): State<Simulator>, order: Asked<ActOrder>) -> Answer {
+    let ActOrder { account, openid, act } = order?.0;
+    let settings = &simulator.config().accounts[simulator.account(&account)?];
+    let document = act.document(settings, &openid, simulator.now_ms(), simulator.next_message_id())?;
+    deliver(simulator, Order { account, document, ..Order::default() }).await
+}
+
+/// What part of a record is asked for.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Part {
+    account: Option<String>,
+    openid: Option<String>,
+    #[serde(default)]
+    since: u64,
+    #[serde(default)]
+    wait: u64,
+}
+
+impl Part {
+    fn holds(&self, account: &str, openid: &str) -> bool {
+        self.account.as_deref().is_none_or(|wanted| wanted == account)
+            && self.openid.as_deref().is_none_or(|wanted| wanted == openid)
+    }
+}
+
+/// `GET /sim/pushes`.
+pub(crate) async fn pushes(State(simulator): State<Simulator>, Query(part): Query<Part>) -> Json<Value> {
+    let pushes = simulator.record().pushes(part.since, |push| part.holds(&push.account, &push.openid));
+    Json(json!({ "pushes": pushes }))
+}
+
+/// `GET /sim/sends`.
+pub(crate) async fn sends(State(simulator): State<Simulator>, Query(part): Query<Part>) -> Json<Value> {
+    let sends = simulator.record().sends(part.since, |send| part.holds(&send.account, &send.openid));
+    Json(json!({ "sends": sends }))
+}
+
+/// `GET /sim/messages`; with `wait` it answers as soon as there is something, or when the time is over.
+pub(crate) async fn messages(State(simulator): State<Simulator>, Query(part): Query<Part>) -> Json<Value> {
+    let mut last = simulator.record().last();
+    let wait = Duration::from_millis(part.wait).min(LONGEST_WAIT);
+    let end = tokio::time::Instant::now() + wait;
+    loop {
+        last.mark_unchanged();
+        let found =
+            simulator.record().arrivals(part.since, |arrival| part.holds(&arrival.account, &arrival.openid));
+        let more = tokio::time::timeout_at(end, last.changed());
+        if !found.is_empty() || !matches!(more.await, Ok(Ok(()))) {
+            return Json(json!({ "messages": found }));
+        }
+    }
+}
+
+/// `GET /sim/accounts`.
+pub(crate) async fn accounts(State(simulator): State<Simulator>) -> Json<Value> {
+    let accounts = simulator.config().accounts.iter().map(|account| {
+        json!({
+            "name": account.name,
+            "title": account.title,
+            "app_id": account.app_id,
+            "kind": account.kind,
+            "rules": account.rules,
+            "mode": account.mode,
+            "menu": account.menu.iter().map(MenuButton::to_json).collect::<Vec<_>>(),
+        })
+    });
+    Json(json!({ "accounts": accounts.collect::<Vec<_>>() }))
+}
+
+/// `GET /sim/people`.
+pub(crate) async fn people(State(simulator): State<Simulator>) -> Json<Value> {
+    Json(json!({ "people": *lock(&simulator.world().people) }))
+}
+
+/// `POST /sim/people`.
+pub(crate) async fn add_person(State(simulator): State<Simulator>, person: Asked<Person>) -> Answer {
+    simulator.add_person(person?.0)?;
+    Ok(people(State(simulator)).await)
+}
+
+/// `GET /sim/clock`.
+pub(crate) async fn clock(State(simulator): State<Simulator>) -> Json<Value> {
+    Json(json!({ "now_ms": simulator.now_ms() }))
+}
+
+/// Body of `POST /sim/clock`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Move {
+    advance_ms: Option<u64>,
+    set_ms: Option<i64>,
+}
+
+/// `POST /sim/clock`.
+pub(crate) async fn move_clock(State(simulator): State<Simulator>, order: Asked<Move>) -> Answer {
+    match order?.0 {
+        Move { advance_ms: Some(by), set_ms: None } => simulator.clock().advance(Duration::from_millis(by)),
+        Move { advance_ms: None, set_ms: Some(now_ms) } => simulator.clock().set_ms(now_ms),
+        _ => return Err(ControlError::Clock),
+    }
+    Ok(clock(State(simulator)).await)
+}
+
+/// One fault or a list of them.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Script {
+    One(Fault),
+    Many(Vec<Fault>),
+}
+
+/// `GET /sim/faults`.
+pub(crate) async fn faults(State(simulator): State<Simulator>) -> Json<Value> {
+    Json(json!({ "faults": lock(&simulator.world().faults).left() }))
+}
+
+/// `POST /sim/faults`.
+pub(crate) async fn script(State(simulator): State<Simulator>, script: Asked<Script>) -> Answer {
+    let script = match script?.0 {
+        Script::One(fault) => vec![fault],
+        Script::Many(faults) => faults,
+    };
+    lock(&simulator.world().faults).script(script);
+    Ok(faults(State(simulator)).await)
+}
+
+/// `DELETE /sim/faults`.
+pub(crate) async fn clear_faults(State(simulator): State<Simulator>) -> Json<Value> {
+    lock(&simulator.world().faults).clear();
+    faults(State(simulator)).await
+}

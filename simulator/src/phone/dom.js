@@ -1,0 +1,51 @@
+// Elements and words: everything that is shown goes through here as text, never as markup.
+
+/** An element: `h("b", { class: "x", onclick }, "text", child)`. */
+export function h(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "style") for (const [key, part] of Object.entries(value)) element.style.setProperty(key, part);
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+/** A label in Chinese, with its English beside it. */
+export const both = (chinese, english) => [chinese, " ", h("span", { lang: "en" }, english)];
+
+const two = (number) => String(number).padStart(2, "0");
+
+/** `8月2日 09:05`, or with seconds. */
+export function time(ms, seconds = false) {
+  const at = new Date(Number(ms));
+  if (!Number.isFinite(at.getTime()) || Number(ms) === 0) return "—";
+  const clock = `${two(at.getHours())}:${two(at.getMinutes())}${seconds ? `:${two(at.getSeconds())}` : ""}`;
+  return `${at.getMonth() + 1}月${at.getDate()}日 ${clock}`;
+}
+
+export const hour = (ms) => { const at = new Date(ms); return `${two(at.getHours())}:${two(at.getMinutes())}`; };
+
+/** The leaves of a pushed document, XML or JSON, as name and text; an empty list if nobody can read it. */
+export function fields(text) {
+  if (text.trim().startsWith("{")) {
+    try {
+      return Object.entries(JSON.parse(text)).map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]);
+    } catch { return []; }
+  }
+  const xml = new DOMParser().parseFromString(text, "text/xml");
+  if (xml.querySelector("parsererror")) return [];
+  return [...xml.documentElement.children].map((child) => [child.tagName, child.textContent.trim()]);
+}
+
+/** Celadon, slate, ochre, cinnabar, moss, plum. */
+const HUES = [165, 213, 38, 8, 96, 325];
+
+/** A colour that stays with a person. */
+export function hue(name) {
+  let sum = 0;
+  for (const letter of name) sum = sum * 31 + letter.codePointAt(0) & 0xffff;
+  return String(HUES[sum % HUES.length]);
+}

@@ -1,0 +1,210 @@
+// One phone in one hand: the list of people, the conversation, the menu.
+
+import * as api from "./api.js";
+import { both, h, hour, hue, time } from "./dom.js";
+import { bubble, deed } from "./messages.js";
+
+const GAP_MS = 5 * 60_000;
+const SHOWN = 60;
+/** As long as the animation of an arrival in phone.css. */
+const ARRIVAL_MS = 280;
+
+export class Phone {
+  /** `world`: `{ accounts, people, chosen, now(), choose(phone, item, asked), changed() }`. */
+  constructor(world) {
+    this.world = world;
+    this.items = [];
+    this.title = h("header", { class: "title" });
+    this.body = h("div", { style: { display: "contents" } });
+    this.clock = h("span", {});
+    this.screen = h("div", { class: "screen" }, h("div", { class: "status" }, this.clock, h("i")), this.title, this.body);
+    this.element = h("article", { class: "phone" }, this.screen);
+    this.screen.addEventListener("click", () => this.closeMenus());
+    this.tick();
+    this.home();
+  }
+
+  tick() { this.clock.textContent = hour(this.world.now()); }
+
+  get account() { return this.world.accounts.find((account) => account.name === this.guest?.account); }
+
+  home() {
+    this.guest = undefined;
+    this.items = [];
+    this.title.replaceChildren(h("span"), h("b", {}, "微信", h("small", {}, "这部手机在谁手里？ Who holds it?")), h("span"));
+    const list = this.world.accounts.map((account) => [
+      h("h3", {}, account.title, " · ", account.kind === "official" ? "公众号" : "小程序"),
+      this.world.people.filter((person) => person.account === account.name).map((person) =>
+        h("button", { type: "button", onclick: () => this.hold(person) }, face(person), h("span", {}, h("b", {}, person.name), h("small", {}, person.about || person.openid)))),
+    ]);
+    const empty = this.world.people.length ? null : h("p", {}, "还没有人。 Nobody yet: POST /sim/people");
+    this.body.replaceChildren(h("div", { class: "people" }, list, empty));
+    this.world.changed();
+  }
+
+  /** A person takes the phone. */
+  async hold(person) {
+    this.guest = person;
+    this.away = true;
+    this.title.replaceChildren(
+      h("button", { type: "button", "aria-label": "返回 Back", onclick: () => this.home() }, "‹"),
+      h("b", {}, this.account?.title ?? person.account, h("small", {}, `${person.name} 的手机`)),
+      h("button", { type: "button", "aria-label": "更多 More", onclick: (event) => { event.stopPropagation(); this.more(); } }, "⋯"));
+    this.talk = h("div", { class: "talk" });
+    this.body.replaceChildren(this.talk, this.bar());
+    await this.reload();
+    this.world.changed();
+  }
+
+  async reload() {
+    if (!this.guest) return;
+    const guest = this.guest;
+    const { pushes, messages } = await api.history(guest);
+    if (guest !== this.guest) return;
+    const items = [...pushes.map((push) => ({ kind: "push", at: push.at, push })), ...messages.map((message) => ({ kind: "message", at: message.received_at, message }))];
+    this.items = items.sort((a, b) => a.at - b.at || (a.kind === "push" ? -1 : 1)).slice(-SHOWN);
+    this.draw();
+  }
+
+  /** Something from the stream; ignored when it is for somebody else. */
+  hear(kind, data) {
+    if (!this.guest || data.openid !== this.guest.openid || data.account !== this.guest.account) return;
+    if (kind === "push") this.away = false;
+    const known = this.items.find((item) => item.kind === kind && item[kind].seq === data.seq);
+    if (known) known[kind] = data;
+    else this.items.push({ kind, at: data.at ?? data.received_at, [kind]: data, born: Date.now() });
+    this.items = this.items.slice(-SHOWN);
+    if (kind === "message" && !known) this.world.choose(this, this.items.at(-1));
+    else this.draw();
+  }
+
+  draw() {
+    let before = 0;
+    const lines = this.items.flatMap((item) => {
+      const gap = item.at - before > GAP_MS;
+      before = item.at;
+      const line = this.line(item);
+      return gap ? [h("div", { class: "hour" }, time(item.at)), line] : [line];
+    });
+    const again = this.away ? h("div", { class: "again" }, this.entrance()) : "";
+    this.talk.replaceChildren(...lines, this.items.length ? again : this.welcome());
+    this.talk.scrollTop = this.talk.scrollHeight;
+  }
+
+  line(item) {
+    const age = Date.now() - item.born;
+    const mark = `${this.world.chosen === item ? " selected" : ""}${age < ARRIVAL_MS ? " fresh" : ""}`;
+    const style = { "animation-delay": `-${age || 0}ms` };
+    const choose = () => this.world.choose(this, item, true);
+    if (item.kind === "message") {
+      const body = bubble(item.message.message, this);
+      const card = body.classList.contains("card");
+      body.addEventListener("click", () => this.world.choose(this, item, !card));
+      return h("div", { class: `line${mark}`, style }, h("span", { class: "face account" }, (this.account?.title ?? "").slice(0, 1)), body);
+    }
+    const done = deed(item.push, this.account);
+    const last = item.push.attempts.at(-1);
+    const failed = last && last.status !== 200 ? " failed" : "";
+    if (done.note) return h("div", { class: `note${mark}` }, h("button", { type: "button", onclick: choose }, done.note, failed ? " · 未送达" : ""));
+    return h("div", { class: `line mine${mark}${failed}`, style }, face(this.guest), h("div", { class: "bubble", onclick: choose }, done.said));
+  }
+
+  welcome() {
+    return h("div", { class: "welcome" }, face(this.guest), h("p", {}, this.guest.about || this.guest.name),
+      this.entrance());
+  }
+
+  entrance() { return h("button", { type: "button", class: "enter", onclick: () => this.enter() }, both("进入会话", "Enter")); }
+
+  /** Time has passed: the guest stands outside again. */
+  leave() {
+    this.away = true;
+    if (this.guest) this.draw();
+  }
+
+  enter() { return this.do({ act: "enter" }); }
+
+  async do(what) {
+    try {
+      const { attempts } = await api.act(this.guest, what);
+      const last = attempts.at(-1);
+      if (last.status !== 200) this.toast(`网关没有收下：${last.error ?? `HTTP ${last.status}`}`);
+    } catch (error) {
+      this.toast(error.message);
+    }
+  }
+
+  /** A tap on an option of a msgmenu. */
+  option(id, content) { return this.do({ act: "menu_option", id, content }); }
+
+  /** A tap on a link. */
+  open(address, title) {
+    const ours = /\/c\/[^/]+$/.test(new URL(address).pathname);
+    if (ours) api.tap(address);
+    const close = () => sheet.remove();
+    const sheet = h("section", { class: "sheet", onclick: (event) => event.stopPropagation() },
+      h("header", {}, new URL(address).host, h("button", { type: "button", "aria-label": "关闭 Close", onclick: close }, "✕")),
+      h("h2", {}, title ?? ""),
+      ours ? h("p", {}, both("这一点已经到了网关，口味从此记住。", "The gateway has this tap; the taste is learned from it.")) : null,
+      h("a", { href: address, target: "_blank", rel: "noopener noreferrer" }, "在浏览器里打开原文 Open the page ↗"));
+    this.screen.append(sheet);
+  }
+
+  bar() {
+    const input = h("input", { type: "text", "aria-label": "写一句话 Write", placeholder: "", autocomplete: "off", enterkeyhint: "send" });
+    const send = (event) => {
+      event.preventDefault();
+      const content = input.value.trim();
+      if (content) this.do({ act: "text", content });
+      input.value = "";
+    };
+    const form = h("form", { onsubmit: send }, input, h("button", {}, "发送"));
+    const menu = this.account?.menu ?? [];
+    if (!menu.length) return h("footer", { class: "bar" }, form);
+    const buttons = h("div", { class: "buttons" }, menu.map((button) => this.button(button)));
+    const bar = h("footer", { class: "bar" }, h("button", { type: "button", "aria-label": "键盘 / 菜单 Keyboard / menu", onclick: () => {
+      const writing = form.isConnected;
+      bar.lastChild.replaceWith(writing ? buttons : form);
+      bar.firstChild.textContent = writing ? "⌨" : "☰";
+    } }, "⌨"), buttons);
+    return bar;
+  }
+
+  button(button) {
+    const wrap = h("div", {}, h("button", { type: "button", onclick: (event) => {
+      event.stopPropagation();
+      this.closeMenus();
+      if (!button.sub_button) return this.tapped(button);
+      wrap.append(h("div", { class: "submenu" }, button.sub_button.map((inner) => h("button", { type: "button", onclick: () => this.tapped(inner) }, inner.name))));
+    } }, button.sub_button ? `≡ ${button.name}` : button.name));
+    return wrap;
+  }
+
+  tapped(button) {
+    if (button.type === "view") {
+      this.open(button.url, button.name);
+      return this.do({ act: "view", url: button.url });
+    }
+    return this.do({ act: "click", key: button.key });
+  }
+
+  more() {
+    const official = this.account?.kind === "official";
+    const entry = (label, what) => h("button", { type: "button", onclick: () => this.do(what) }, label);
+    this.closeMenus();
+    this.screen.append(h("div", { class: "more" }, entry(both("进入会话", "Enter"), { act: "enter" }),
+      official && entry(both("关注", "Follow"), { act: "subscribe" }),
+      official && entry(both("取消关注", "Unfollow"), { act: "unsubscribe" }),
+      official && entry(both("扫一扫", "Scan"), { act: "scan", scene: "counter" })));
+  }
+
+  closeMenus() { for (const open of this.screen.querySelectorAll(".submenu, .more")) open.remove(); }
+
+  toast(text) {
+    const toast = h("div", { class: "toast", role: "status" }, text);
+    this.screen.append(toast);
+    setTimeout(() => toast.remove(), 4000);
+  }
+}
+
+const face = (person) => h("span", { class: "face", style: { "--hue": hue(person.openid) } }, person.name.slice(0, 1));

@@ -1,0 +1,37 @@
+//! Data of the outside world for playbooks: the weather, from a file.
+
+use axum::Json;
+use axum::extract::{Extension, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::accept::Line;
+use crate::faults::Path;
+use crate::platform::carry_out;
+use crate::world::Simulator;
+
+/// Query of the weather.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Place {
+    city: String,
+}
+
+/// `GET /sim/sources/weather?city=…`: the city's entry of the file, 404 without one.
+pub(crate) async fn weather(
+    State(simulator): State<Simulator>,
+    Extension(line): Extension<Line>,
+    Query(Place { city }): Query<Place>,
+) -> Response {
+    let fault = simulator.fault(Path::Source, None, None);
+    carry_out(fault, &line, || match simulator.config().weather.get(&city) {
+        Some(weather) => Json(weather).into_response(),
+        None => {
+            let cities: Vec<&String> = simulator.config().weather.keys().collect();
+            (StatusCode::NOT_FOUND, Json(json!({ "error": "no weather for this city", "cities": cities })))
+                .into_response()
+        }
+    })
+    .await
+}

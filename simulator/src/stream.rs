@@ -1,0 +1,57 @@
+//! What happens, as server-sent events, for the phone.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Query, State};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures::StreamExt;
+use futures::stream::Stream;
+use serde::Deserialize;
+use tokio_stream::wrappers::BroadcastStream;
+use tokio_util::sync::CancellationToken;
+
+use crate::record::Happening;
+use crate::world::Simulator;
+
+/// Query of the stream.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Listener {
+    openid: Option<String>,
+}
+
+/// `GET /sim/stream?openid=…`: `ready`, then `message` and `push` from now on; `lagged` when the listener was too slow.
+pub(crate) async fn stream(
+    State(simulator): State<Simulator>,
+    Query(listener): Query<Listener>,
+    shutdown: CancellationToken,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let happenings = BroadcastStream::new(simulator.record().happenings());
+    let events = happenings.filter_map(move |happening| {
+        let event = match happening {
+            Ok(happening) => wanted(&happening, listener.openid.as_deref()).then(|| event(&happening)),
+            Err(_) => Some(Event::default().event("lagged").data("{}")),
+        };
+        std::future::ready(event.map(Ok))
+    });
+    let hello = futures::stream::once(std::future::ready(Ok(Event::default().event("ready").data("{}"))));
+    Sse::new(hello.chain(events).take_until(shutdown.cancelled_owned()))
+        .keep_alive(KeepAlive::new().interval(Duration::from_secs(15)))
+}
+
+fn wanted(happening: &Arc<Happening>, openid: Option<&str>) -> bool {
+    let whose = match &**happening {
+        Happening::Message(arrival) => &arrival.openid,
+        Happening::Push(push) => &push.openid,
+    };
+    openid.is_none_or(|openid| openid == whose)
+}
+
+fn event(happening: &Happening) -> Event {
+    let (name, data) = match happening {
+        Happening::Message(arrival) => ("message", serde_json::to_string(arrival)),
+        Happening::Push(push) => ("push", serde_json::to_string(push)),
+    };
+    Event::default().event(name).data(data.unwrap_or_default())
+}

@@ -1,0 +1,121 @@
+//! The rest of the control, the stream, and the page.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::harness::{Harness, T0, text};
+
+#[tokio::test]
+async fn people_come_in_the_order_of_the_configuration() {
+    let harness = Harness::start(|_| ()).await;
+    let names = |answer: &Value| -> Vec<String> {
+        let people = answer["people"].as_array().unwrap().iter();
+        people.map(|person| person["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let people = harness.get("/sim/people").await;
+    assert_eq!(names(&people), ["李大爷", "王阿姨", "陈女士"]);
+    assert_eq!(
+        (&people["people"][0]["account"], &people["people"][0]["openid"]),
+        (&"paper".into(), &"o-li".into())
+    );
+    let added = json!({ "account": "paper", "openid": "o-new", "name": "新读者", "about": "第一次来" });
+    assert_eq!(names(&harness.post("/sim/people", &added).await).last().unwrap(), "新读者");
+    assert_eq!(harness.send("paper", "o-new").await, 45015, "known, but silent so far");
+    let stranger = json!({ "account": "nobody", "openid": "o", "name": "n" });
+    assert!(harness.post("/sim/people", &stranger).await["error"].is_string());
+    let accounts = harness.get("/sim/accounts").await;
+    let menu = json!([{ "type": "click", "name": "值机", "key": "CHECK_IN" }]);
+    assert_eq!(
+        (&accounts["accounts"][1]["menu"], &accounts["accounts"][1]["kind"]),
+        (&menu, &"official".into())
+    );
+    assert!(!accounts.to_string().contains("secret"));
+}
+
+#[tokio::test]
+async fn the_clock_moves_for_all() {
+    let harness = Harness::start(|_| ()).await;
+    harness.post("/sim/clock", &json!({ "set_ms": T0 + 1000 })).await;
+    let moved = harness.post("/sim/clock", &json!({ "advance_ms": 60_000 })).await;
+    assert!((T0 + 61_000..T0 + 71_000).contains(&moved["now_ms"].as_i64().unwrap()));
+    assert!((T0 + 61_000..T0 + 71_000).contains(&harness.clock.now_ms()));
+    assert!(harness.post("/sim/clock", &json!({})).await["error"].is_string());
+}
+
+#[tokio::test]
+async fn a_question_for_messages_waits_for_the_next_one() {
+    let harness = Harness::start(|_| ()).await;
+    harness.act("paper", "o-li", json!({ "act": "enter" })).await;
+    harness.act("paper", "o-second", json!({ "act": "enter" })).await;
+    assert_eq!(harness.send("paper", "o-li").await, 0);
+    let waiting = harness.get("/sim/messages?openid=o-li&since=1&wait=10000");
+    let sending = async {
+        assert_eq!(harness.send("paper", "o-second").await, 0);
+        assert_eq!(harness.send("paper", "o-li").await, 0);
+    };
+    let (found, ()) = tokio::join!(waiting, sending);
+    let seqs: Vec<&Value> =
+        found["messages"].as_array().unwrap().iter().map(|message| &message["seq"]).collect();
+    assert_eq!(seqs, [3]);
+    let started = Instant::now();
+    let none = harness.get("/sim/messages?since=3&wait=80").await;
+    assert_eq!(none, json!({ "messages": [] }));
+    assert!(started.elapsed() >= Duration::from_millis(80));
+}
+
+#[tokio::test]
+async fn the_stream_tells_pushes_and_messages_of_one_person() {
+    let harness = Harness::start(|_| ()).await;
+    let mut stream =
+        harness.http.get(format!("{}/sim/stream?openid=o-li", harness.address)).send().await.unwrap();
+    let mut heard = String::new();
+    let mut acted = false;
+    while !heard.contains("event: message") {
+        heard.push_str(
+            std::str::from_utf8(&stream.chunk().await.unwrap().expect("the stream goes on")).unwrap(),
+        );
+        if heard.contains("event: ready") && !acted {
+            acted = true;
+            harness.act("paper", "o-second", json!({ "act": "enter" })).await;
+            harness.act("paper", "o-li", json!({ "act": "enter" })).await;
+            let token = harness.token("paper").await;
+            harness.try_send(&token, &text("o-second", "给别人")).await.unwrap();
+            harness.try_send(&token, &text("o-li", "您的报纸")).await.unwrap();
+        }
+    }
+    let data: Vec<Value> = heard
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: "))
+        .map(|data| serde_json::from_str(data).unwrap())
+        .collect();
+    assert_eq!(heard.matches("event: push").count(), 2, "begun and delivered");
+    assert_eq!(data.last().unwrap()["message"]["text"]["content"], "您的报纸");
+    assert!(!heard.contains("给别人") && !heard.contains("o-second"));
+}
+
+#[tokio::test]
+async fn sources_page_extra_routes_and_liveness_are_on_one_port() {
+    let harness = Harness::start(|_| ()).await;
+    assert_eq!(harness.get("/sim/sources/weather?city=波士顿").await, json!({ "temperature": -3 }));
+    let get = |path: &str| harness.http.get(format!("{}{path}", harness.address)).send();
+    assert_eq!(get("/sim/sources/weather?city=火星").await.unwrap().status(), 404);
+    assert_eq!(get("/backstage/hello").await.unwrap().text().await.unwrap(), "hello");
+    assert_eq!(get("/backstage/replies").await.unwrap().status(), 404);
+    assert_eq!(get("/livez").await.unwrap().text().await.unwrap(), "ok");
+    let page = get("/").await.unwrap();
+    assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
+    assert!(page.text().await.unwrap().contains("迎宾"));
+    assert_eq!(
+        get("/phone/app.js").await.unwrap().headers()["content-type"],
+        "text/javascript; charset=utf-8"
+    );
+}
+
+#[tokio::test]
+async fn an_act_that_the_account_does_not_know_is_refused() {
+    let harness = Harness::start(|_| ()).await;
+    let refused = harness.act("paper", "o-li", json!({ "act": "click", "key": "K" })).await;
+    assert!(refused["error"].as_str().unwrap().contains("pushes nothing"), "{refused}");
+    assert!(harness.gateway.pushed().is_empty());
+}

@@ -1,0 +1,137 @@
+//! What happens behind the phone: the last events and their outcomes, read from the topics like any other consumer does.
+
+pub mod routes;
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use anyhow::{Context as _, Result};
+use prost::Message as _;
+use proto::{event::Event, reply::Reply};
+use rdkafka::{
+    Message as _, Offset, TopicPartitionList,
+    consumer::{Consumer as _, StreamConsumer},
+    message::BorrowedMessage,
+};
+use runtime::kafka::Kafka;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// How many events and how many outcomes are kept.
+const KEPT: usize = 5_000;
+
+/// The last events and outcomes. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Backstage {
+    seen: Arc<Mutex<Seen>>,
+    replies: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    events: VecDeque<Event>,
+    replies: VecDeque<(u64, Reply)>,
+}
+
+/// A moment in the stream of outcomes.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark(u64);
+
+impl Backstage {
+    /// Reads both topics from their present ends on.
+    ///
+    /// # Errors
+    /// Kafka cannot be reached.
+    pub async fn open(kafka: &Kafka) -> Result<(Self, StreamConsumer)> {
+        let kafka = kafka.clone();
+        let consumer = tokio::task::spawn_blocking(move || at_the_ends(&kafka)).await??;
+        Ok((Self { seen: Arc::default(), replies: watch::Sender::new(0) }, consumer))
+    }
+
+    /// Keeps reading until `shutdown`.
+    ///
+    /// # Errors
+    /// None today; a record that cannot be read is left out.
+    pub async fn watch(self, consumer: StreamConsumer, shutdown: CancellationToken) -> Result<()> {
+        while let Some(received) = shutdown.run_until_cancelled(consumer.recv()).await {
+            match received {
+                Ok(record) => self.take(&record),
+                Err(error) => tracing::warn!(%error, "the backstage cannot read now"),
+            }
+        }
+        Ok(())
+    }
+
+    /// The present moment.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark(*self.replies.borrow())
+    }
+
+    /// Waits for the first `count` outcomes of a user after a moment.
+    pub async fn outcomes(&self, after: Mark, openid: &str, count: usize) -> Vec<Reply> {
+        let mut changes = self.replies.subscribe();
+        loop {
+            changes.mark_unchanged();
+            let found = self.replies_of(openid, after);
+            if found.len() >= count || changes.changed().await.is_err() {
+                return found.into_iter().take(count).collect();
+            }
+        }
+    }
+
+    /// The last outcomes of a user with their events, newest last.
+    #[must_use]
+    pub fn story_of(&self, openid: &str) -> Vec<(Option<Event>, Reply)> {
+        let replies = self.replies_of(openid, Mark(0));
+        let seen = self.lock();
+        let event = |reply: &Reply| seen.events.iter().rev().find(|event| event.id == reply.event_id).cloned();
+        replies.into_iter().map(|reply| (event(&reply), reply)).collect()
+    }
+
+    fn replies_of(&self, openid: &str, after: Mark) -> Vec<Reply> {
+        let seen = self.lock();
+        let of_user = seen.replies.iter().filter(|(number, reply)| *number > after.0 && reply.openid == openid);
+        of_user.map(|(_, reply)| reply.clone()).collect()
+    }
+
+    fn take(&self, record: &BorrowedMessage<'_>) {
+        let value = record.payload().unwrap_or_default();
+        if record.topic().ends_with(proto::EVENTS.name) {
+            let Ok(event) = Event::decode(value) else { return };
+            keep(&mut self.lock().events, event);
+        } else if let Ok(reply) = Reply::decode(value) {
+            let number = *self.replies.borrow() + 1;
+            keep(&mut self.lock().replies, (number, reply));
+            self.replies.send_replace(number);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn keep<T>(ring: &mut VecDeque<T>, value: T) {
+    if ring.len() == KEPT {
+        ring.pop_front();
+    }
+    ring.push_back(value);
+}
+
+fn at_the_ends(kafka: &Kafka) -> Result<StreamConsumer> {
+    let consumer: StreamConsumer = kafka.consumer("backstage", &[("fetch.wait.max.ms", "10")])?;
+    let timeout = std::time::Duration::from_secs(5);
+    let mut ends = TopicPartitionList::new();
+    for topic in [proto::EVENTS, proto::REPLIES].map(|topic| kafka.topic(topic.name)) {
+        let metadata = consumer.fetch_metadata(Some(&topic), timeout).context("kafka does not answer")?;
+        for partition in metadata.topics().iter().flat_map(|topic| topic.partitions()) {
+            let (_, end) = consumer.fetch_watermarks(&topic, partition.id(), timeout)?;
+            ends.add_partition_offset(&topic, partition.id(), Offset::Offset(end))?;
+        }
+    }
+    consumer.assign(&ends)?;
+    Ok(consumer)
+}

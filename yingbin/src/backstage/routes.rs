@@ -1,0 +1,77 @@
+//! What the phone's page shows behind the phone, as JSON under `/backstage/`.
+
+use anyhow::Result;
+use axum::{
+    Json, Router,
+    extract::{Query, State},
+    http::StatusCode,
+    routing::get,
+};
+use proto::{
+    activity::{Customer, User, customer::Name},
+    event::Event,
+    profile::{GetRequest, profile_service_client::ProfileServiceClient},
+    reply::Reply,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tonic::transport::Channel;
+
+use super::Backstage;
+use crate::{example::Example, json::to_json};
+
+#[derive(Clone)]
+struct Behind {
+    backstage: Backstage,
+    profiles: ProfileServiceClient<Channel>,
+    app_ids: Vec<(String, String)>,
+}
+
+/// `GET /backstage/replies?openid=…` and `GET /backstage/profile?account=…&openid=…`.
+///
+/// # Errors
+/// The address of profile-service is none.
+pub fn routes(backstage: Backstage, profile: &str, examples: &[Example]) -> Result<Router> {
+    let channel = Channel::from_shared(profile.to_owned())?.connect_lazy();
+    let accounts = examples.iter().map(|example| (example.account.name.clone(), example.account.app_id.clone()));
+    let behind = Behind { backstage, profiles: ProfileServiceClient::new(channel), app_ids: accounts.collect() };
+    Ok(Router::new()
+        .route("/backstage/replies", get(replies))
+        .route("/backstage/profile", get(profile_of))
+        .with_state(behind))
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    #[serde(default)]
+    account: String,
+    openid: String,
+}
+
+async fn replies(State(behind): State<Behind>, Query(asked): Query<Asked>) -> Json<Value> {
+    let story = behind.backstage.story_of(&asked.openid);
+    let entry = |(event, reply): &(Option<Event>, Reply)| {
+        json!({
+            "event": event.as_ref().map(to_json),
+            "reply": to_json(reply),
+        })
+    };
+    Json(json!({"replies": story.iter().map(entry).collect::<Vec<_>>()}))
+}
+
+async fn profile_of(
+    State(mut behind): State<Behind>,
+    Query(asked): Query<Asked>,
+) -> Result<Json<Value>, (StatusCode, String)> {
+    let app_id = behind.app_ids.iter().find(|(name, _)| *name == asked.account).map(|(_, app_id)| app_id.clone());
+    let app_id = app_id.ok_or((StatusCode::NOT_FOUND, "there is no such account".to_owned()))?;
+    let user = User { app_id, openid: asked.openid };
+    let request = GetRequest { customer: Some(Customer { name: Some(Name::User(user)) }) };
+    match behind.profiles.get(request).await {
+        Ok(found) => {
+            Ok(Json(to_json(&found.into_inner().profile.unwrap_or_default())))
+        }
+        Err(status) if status.code() == tonic::Code::NotFound => Ok(Json(json!({}))),
+        Err(status) => Err((StatusCode::BAD_GATEWAY, status.message().to_owned())),
+    }
+}

@@ -1,0 +1,234 @@
+//! Where the servers are: flags, else a running `yingbin up`, else the environment.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, anyhow, bail};
+use clap::Args;
+use runtime::kafka::{GroupProtocol, Kafka};
+use serde::Deserialize;
+
+const UP_FILE: &str = ".yingbin/up.json";
+
+/// Flags that say where Kafka is.
+#[derive(Args, Clone, Debug, Default)]
+pub struct KafkaFlags {
+    /// Kafka brokers, `host:port`, separated by commas. Without it: a running `yingbin up`, then `KAFKA_BOOTSTRAP`.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub kafka: Option<String>,
+    /// The installation's `namespace`, if it has one.
+    #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true)]
+    pub namespace: String,
+    /// A librdkafka property, for TLS and SASL. May be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub kafka_property: Vec<String>,
+}
+
+/// Flags that say where profile-service is.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ProfileFlags {
+    /// profile-service, `http://host:50051`. Without it: a running `yingbin up`, then `PROFILE_URL`.
+    #[arg(long, value_name = "URL")]
+    pub profile: Option<String>,
+}
+
+/// An account as a running `yingbin up` tells it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Account {
+    /// Its name in the configuration.
+    pub name: String,
+    /// `/wechat/{name}`.
+    pub path: String,
+    /// Its AppId.
+    pub app_id: String,
+    /// Its token.
+    pub token: String,
+    /// Its EncodingAESKey; absent or empty in plain mode.
+    #[serde(default)]
+    pub aes_key: Option<String>,
+    /// `plain`, `compatible` or `safe`.
+    pub mode: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Up {
+    gateway: String,
+    profile: String,
+    kafka: String,
+    accounts: Vec<Account>,
+}
+
+/// Where the servers are.
+#[derive(Debug)]
+pub struct Servers {
+    up: Option<Up>,
+}
+
+impl Servers {
+    /// Looks for a running `yingbin up` from the current directory upwards.
+    ///
+    /// # Errors
+    /// There is a `.yingbin/up.json` that cannot be read.
+    pub fn find() -> anyhow::Result<Self> {
+        let up = up_file(&env::current_dir()?).map(|path| read(&path)).transpose()?;
+        Ok(Self { up })
+    }
+
+    /// The Kafka cluster.
+    ///
+    /// # Errors
+    /// Nobody says where it is, or a property is no `key=value`.
+    pub fn kafka(&self, flags: &KafkaFlags) -> anyhow::Result<Kafka> {
+        let up = self.up.as_ref().map(|up| up.kafka.clone());
+        let bootstrap = choose(flags.kafka.as_ref(), up, "KAFKA_BOOTSTRAP").ok_or_else(|| {
+            anyhow!("no Kafka found: start `yingbin up`, or give --kafka host:port, or set KAFKA_BOOTSTRAP")
+        })?;
+        let properties = flags.kafka_property.iter().map(|property| {
+            let (key, value) = property
+                .split_once('=')
+                .ok_or_else(|| anyhow!("--kafka-property {property}: write it as key=value"))?;
+            Ok((key.to_owned(), value.to_owned()))
+        });
+        Ok(Kafka {
+            bootstrap,
+            namespace: flags.namespace.clone(),
+            group_protocol: GroupProtocol::Classic,
+            properties: properties.collect::<anyhow::Result<_>>()?,
+            consumer_properties: Vec::new(),
+        })
+    }
+
+    /// Address of profile-service.
+    ///
+    /// # Errors
+    /// Nobody says where it is.
+    pub fn profile(&self, flags: &ProfileFlags) -> anyhow::Result<String> {
+        let up = self.up.as_ref().map(|up| up.profile.clone());
+        choose(flags.profile.as_ref(), up, "PROFILE_URL").ok_or_else(|| {
+            anyhow!(
+                "no profile-service found: start `yingbin up`, or give --profile http://host:50051, or set PROFILE_URL"
+            )
+        })
+    }
+
+    /// An account of a running `yingbin up` and the address that takes its pushes.
+    ///
+    /// # Errors
+    /// Nothing is running, or it has no such account.
+    pub fn account(&self, name: &str) -> anyhow::Result<(&Account, String)> {
+        let up = self.up.as_ref().ok_or_else(|| {
+            anyhow!("--account needs a running `yingbin up`; without one give --url, --token, --app-id and --mode")
+        })?;
+        let account = up.accounts.iter().find(|account| account.name == name).ok_or_else(|| {
+            anyhow!("`yingbin up` has no account {name:?}; it has {}", names(&up.accounts))
+        })?;
+        Ok((account, format!("{}{}", up.gateway.trim_end_matches('/'), account.path)))
+    }
+
+    /// The AppId that is meant: a name of a running `yingbin up`, else the text itself; without one the only account.
+    ///
+    /// # Errors
+    /// Nothing was given and there is not exactly one account.
+    pub fn app_id(&self, account: Option<&str>) -> anyhow::Result<String> {
+        let accounts = self.up.as_ref().map_or(&[][..], |up| &up.accounts);
+        match (account, accounts) {
+            (Some(given), known) => {
+                let named = known.iter().find(|account| account.name == given);
+                Ok(named.map_or_else(|| given.to_owned(), |account| account.app_id.clone()))
+            }
+            (None, [only]) => Ok(only.app_id.clone()),
+            (None, []) => bail!("say whose user it is: --account APP_ID"),
+            (None, many) => bail!("say whose user it is: --account {}", names(many)),
+        }
+    }
+}
+
+fn choose(flag: Option<&String>, up: Option<String>, variable: &str) -> Option<String> {
+    let set = || env::var(variable).ok().filter(|value| !value.is_empty());
+    flag.cloned().or(up).or_else(set)
+}
+
+fn names(accounts: &[Account]) -> String {
+    accounts.iter().map(|account| account.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn up_file(from: &Path) -> Option<PathBuf> {
+    from.ancestors().map(|folder| folder.join(UP_FILE)).find(|path| path.is_file())
+}
+
+fn read(path: &Path) -> anyhow::Result<Up> {
+    let text = fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    serde_json::from_str(&text).with_context(|| {
+        format!("{} is not from this version of `yingbin up`: remove it, or start it again", path.display())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn servers(names: &[&str]) -> Servers {
+        let account = |name: &&str| Account {
+            name: (*name).to_owned(),
+            path: format!("/wechat/{name}"),
+            app_id: format!("wx-{name}"),
+            token: "t".into(),
+            aes_key: None,
+            mode: "plain".into(),
+        };
+        let up = Up {
+            gateway: "http://127.0.0.1:8080/".into(),
+            profile: "http://127.0.0.1:50051".into(),
+            kafka: "127.0.0.1:9092".into(),
+            accounts: names.iter().map(account).collect(),
+        };
+        Servers { up: (!names.is_empty()).then_some(up) }
+    }
+
+    #[test]
+    fn a_flag_goes_before_what_is_running() {
+        let servers = servers(&["a"]);
+        let flags = KafkaFlags { kafka: Some("k:1".into()), ..KafkaFlags::default() };
+        assert_eq!(servers.kafka(&flags).unwrap().bootstrap, "k:1");
+        assert_eq!(servers.kafka(&KafkaFlags::default()).unwrap().bootstrap, "127.0.0.1:9092");
+        assert_eq!(servers.profile(&ProfileFlags::default()).unwrap(), "http://127.0.0.1:50051");
+    }
+
+    #[test]
+    fn properties_are_split_or_refused() {
+        let with = |property: &str| {
+            let flags = KafkaFlags { kafka_property: vec![property.into()], ..KafkaFlags::default() };
+            servers(&["a"]).kafka(&flags).map(|kafka| kafka.properties)
+        };
+        let expected = vec![("sasl.password".to_owned(), "a=b".to_owned())];
+        assert_eq!(with("sasl.password=a=b").unwrap(), expected);
+        assert!(with("sasl.password").unwrap_err().to_string().contains("key=value"));
+    }
+
+    #[test]
+    fn an_account_is_named_guessed_or_asked_for() {
+        let one = servers(&["a"]);
+        assert_eq!(one.app_id(None).unwrap(), "wx-a");
+        assert_eq!(one.app_id(Some("wx9")).unwrap(), "wx9");
+        assert_eq!(one.account("a").unwrap().1, "http://127.0.0.1:8080/wechat/a");
+        let two = servers(&["a", "b"]);
+        assert_eq!(two.app_id(Some("b")).unwrap(), "wx-b");
+        assert!(two.app_id(None).unwrap_err().to_string().contains("a, b"));
+        assert!(two.account("c").unwrap_err().to_string().contains("a, b"));
+        assert!(servers(&[]).account("a").is_err());
+    }
+
+    #[test]
+    fn the_file_is_found_from_a_folder_below() {
+        let top = tempfile::tempdir().unwrap();
+        let below = top.path().join("a/b");
+        fs::create_dir_all(&below).unwrap();
+        fs::create_dir_all(top.path().join(".yingbin")).unwrap();
+        assert_eq!(up_file(&below), None);
+        fs::write(top.path().join(UP_FILE), "{}").unwrap();
+        let found = up_file(&below).unwrap();
+        assert!(read(&found).unwrap_err().to_string().contains("start it again"));
+    }
+}

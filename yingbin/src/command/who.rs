@@ -1,0 +1,73 @@
+//! `yingbin who`: everything known about one person, readably.
+
+mod page;
+
+use std::{process::ExitCode, time::Duration};
+
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+use proto::{
+    activity::{Customer, ExternalId, User, customer::Name},
+    profile::{GetRequest, Profile, profile_service_client::ProfileServiceClient},
+};
+use serde_json::json;
+use tonic::{Code, transport::Endpoint};
+
+use super::{Output, ProfileFlags, Servers};
+use crate::json;
+
+/// A person is waiting at the terminal; the service itself answers within 150 ms or says that its store is away.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Who is meant.
+#[derive(Args, Debug)]
+pub struct WhoFlags {
+    /// An openid, or `NAMESPACE:ID` for a number of another system: `skypearl:42`.
+    user: String,
+    /// AppId of the account whose openid it is, or its name in a running `yingbin up`. Not needed if there is only one.
+    #[arg(long, value_name = "APP_ID_OR_NAME")]
+    account: Option<String>,
+    #[command(flatten)]
+    profile: ProfileFlags,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Runs it. Exit code 1: nobody is known under this name.
+///
+/// # Errors
+/// profile-service is not found or does not answer, or no account is named for an openid.
+pub async fn run(flags: WhoFlags) -> anyhow::Result<ExitCode> {
+    let servers = Servers::find()?;
+    let name = match external(&flags.user) {
+        Some(external) => Name::External(external),
+        None => {
+            let app_id = servers.app_id(flags.account.as_deref())?;
+            Name::User(User { app_id, openid: flags.user.clone() })
+        }
+    };
+    let Some(profile) = get(&servers.profile(&flags.profile)?, name).await? else {
+        let say = format!("nobody is known as {}", flags.user);
+        flags.output.answer(|| json!({ "ok": false, "say": say }), || say.clone())?;
+        return Ok(ExitCode::FAILURE);
+    };
+    flags.output.answer(|| json::to_json(&profile), || page::of(&profile))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// An openid holds no colon.
+fn external(user: &str) -> Option<ExternalId> {
+    let (namespace, id) = user.split_once(':')?;
+    Some(ExternalId { namespace: namespace.to_owned(), id: id.to_owned() })
+}
+
+async fn get(url: &str, name: Name) -> anyhow::Result<Option<Profile>> {
+    let away = || format!("profile-service at {url} does not answer: is it running, and is this its address?");
+    let endpoint = Endpoint::from_shared(url.to_owned())?.connect_timeout(PATIENCE).timeout(PATIENCE);
+    let mut client = ProfileServiceClient::new(endpoint.connect().await.with_context(away)?);
+    match client.get(GetRequest { customer: Some(Customer { name: Some(name) }) }).await {
+        Ok(answer) => Ok(answer.into_inner().profile),
+        Err(status) if status.code() == Code::NotFound => Ok(None),
+        Err(status) => Err(anyhow!("profile-service: {}", status.message())),
+    }
+}

@@ -1,0 +1,78 @@
+//! `yingbin why`: what was decided on one event and why, as a page that a support person can read aloud.
+
+mod page;
+
+use std::process::ExitCode;
+
+use anyhow::anyhow;
+use clap::Args;
+use prost::Message as _;
+use proto::{REPLIES, reply::Reply};
+use rdkafka::{
+    Message as _,
+    message::{Headers as _, OwnedMessage},
+};
+use runtime::kafka::Kafka;
+use serde_json::json;
+
+use super::{
+    KafkaFlags, Output, Servers, progress,
+    records::{Records, Start},
+};
+use crate::json;
+
+/// Which event.
+#[derive(Args, Debug)]
+pub struct WhyFlags {
+    /// Id of the event, 32 hex digits: `ce_id` of `yingbin tail events` or `replies`.
+    event_id: String,
+    #[command(flatten)]
+    kafka: KafkaFlags,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Runs it. Exit code 1: the topic holds no outcome of this event.
+///
+/// # Errors
+/// Kafka is not found or does not answer.
+pub async fn run(flags: WhyFlags) -> anyhow::Result<ExitCode> {
+    let kafka = Servers::find()?.kafka(&flags.kafka)?;
+    let Some(reply) = find(&kafka, &flags.event_id).await? else {
+        let say = format!(
+            "{} holds no outcome of {}: it is not answered yet, older than 30 days, or another installation's",
+            kafka.topic(REPLIES.name),
+            flags.event_id
+        );
+        flags.output.answer(|| json!({ "ok": false, "say": say }), || say.clone())?;
+        return Ok(ExitCode::FAILURE);
+    };
+    flags.output.answer(|| json::to_json(&reply), || page::of(&reply))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Looks through the topic from its beginning to the end that is seen now.
+async fn find(kafka: &Kafka, event_id: &str) -> anyhow::Result<Option<Reply>> {
+    let mut records = Records::open(kafka, &kafka.topic(REPLIES.name), Start::Beginning).await?;
+    let bar = progress::bar(records.total, "outcomes");
+    loop {
+        let record = records.next_before_end().await;
+        let record = record.map_err(|error| anyhow!("Kafka at {}: {error}", kafka.bootstrap))?;
+        let found = record.as_ref().map(|record| outcome_of(record, event_id));
+        bar.inc(1);
+        if let None | Some(Some(_)) = found {
+            bar.finish_and_clear();
+            return Ok(found.flatten());
+        }
+    }
+}
+
+/// The outcome, if the record is one of this event. A record that says so in its header but cannot be read is none.
+fn outcome_of(record: &OwnedMessage, event_id: &str) -> Option<Reply> {
+    let mut headers = record.headers().into_iter().flat_map(|headers| headers.iter());
+    let id = headers.find(|header| header.key == "ce_id").and_then(|header| header.value);
+    if id.is_some_and(|id| id != event_id.as_bytes()) {
+        return None;
+    }
+    Reply::decode(record.payload()?).ok().filter(|reply| reply.event_id == event_id)
+}

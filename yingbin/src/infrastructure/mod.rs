@@ -1,0 +1,138 @@
+//! Kafka and Redis for a process that brings its own, or the ones that the environment names.
+
+mod kafka;
+mod redis;
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use runtime::{
+    kafka::{GroupProtocol, Kafka},
+    redis::{Redis, RedisConfig},
+};
+
+pub use kafka::EmbeddedKafka;
+pub use redis::RedisServer;
+
+use crate::command::topics;
+
+/// Groups of the services, whose start on a fresh mock cluster has to be told.
+const GROUPS: [(&str, proto::Topic); 2] = [("content-service", proto::EVENTS), ("profile-service", proto::ACTIVITY)];
+
+/// Servers that somebody else runs.
+#[derive(Clone, Debug, Default)]
+pub struct Outside {
+    /// `KAFKA_BOOTSTRAP`.
+    pub kafka: Option<String>,
+    /// `REDIS_URL`.
+    pub redis: Option<String>,
+    /// Put before every name there.
+    pub namespace: String,
+}
+
+impl Outside {
+    /// What the environment names.
+    #[must_use]
+    pub fn from_environment(namespace: &str) -> Self {
+        let read = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Self { kafka: read("KAFKA_BOOTSTRAP"), redis: read("REDIS_URL"), namespace: namespace.to_owned() }
+    }
+}
+
+/// Where Kafka and Redis are, and the ones that run here.
+#[derive(Debug)]
+pub struct Infrastructure {
+    /// How to reach Kafka.
+    pub kafka: Kafka,
+    /// How to reach Redis.
+    pub redis: RedisConfig,
+    embedded_kafka: Option<EmbeddedKafka>,
+    redis_server: Option<RedisServer>,
+}
+
+impl Infrastructure {
+    /// Starts what is not named and creates the topics.
+    ///
+    /// # Errors
+    /// A server cannot be started or reached; the error says what would help.
+    pub async fn start(outside: Outside) -> Result<Self> {
+        let (embedded_kafka, kafka) = match outside.kafka {
+            Some(bootstrap) => (None, outside_kafka(bootstrap, &outside.namespace)),
+            None => embedded_kafka(&outside.namespace)?,
+        };
+        let (redis_server, url) = match outside.redis {
+            Some(url) => (None, url),
+            None => {
+                let server = RedisServer::start().await?;
+                let url = server.url();
+                (Some(server), url)
+            }
+        };
+        if embedded_kafka.is_none() {
+            let reach = format!("kafka at {} cannot be used", kafka.bootstrap);
+            topics::create(&kafka, 1).await.context(reach)?;
+        }
+        let redis = RedisConfig { url, deadline: Duration::from_millis(100) };
+        let infrastructure = Self { kafka, redis, embedded_kafka, redis_server };
+        infrastructure.reach_redis().await?;
+        Ok(infrastructure)
+    }
+
+    /// What is gone when the process ends.
+    #[must_use]
+    pub fn volatile(&self) -> Vec<&'static str> {
+        let kafka = self.embedded_kafka.as_ref().map(|_| "Kafka (librdkafka's mock cluster, 5 MiB a partition)");
+        let redis = self.redis_server.as_ref().map(|_| "Redis (a child process without persistence)");
+        kafka.into_iter().chain(redis).collect()
+    }
+
+    /// Ends what was started here, Redis last.
+    pub async fn stop(self) {
+        drop(self.embedded_kafka);
+        if let Some(server) = self.redis_server {
+            server.stop().await;
+        }
+    }
+
+    async fn reach_redis(&self) -> Result<()> {
+        let redis = Redis::new(&self.redis, "")?;
+        let ping = ::redis::cmd("PING");
+        let mut last = None;
+        for _ in 0..50 {
+            match redis.query::<String>(&ping).await {
+                Ok(_) => return Ok(()),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.map_or_else(|| anyhow::anyhow!("no answer"), Into::into)).context("redis cannot be used")
+    }
+}
+
+fn outside_kafka(bootstrap: String, namespace: &str) -> Kafka {
+    Kafka {
+        bootstrap,
+        namespace: namespace.to_owned(),
+        group_protocol: GroupProtocol::Classic,
+        properties: Vec::new(),
+        consumer_properties: Vec::new(),
+    }
+}
+
+fn embedded_kafka(namespace: &str) -> Result<(Option<EmbeddedKafka>, Kafka)> {
+    let names: Vec<_> = proto::ALL_TOPICS.iter().map(|topic| (format!("{namespace}{}", topic.name), topic)).collect();
+    let topics: Vec<_> = names.iter().map(|(name, topic)| (name.as_str(), kafka::partitions(topic))).collect();
+    let server = EmbeddedKafka::start(&topics)?;
+    let kafka = Kafka {
+        group_protocol: GroupProtocol::Consumer,
+        consumer_properties: vec![
+            ("fetch.wait.max.ms".to_owned(), "10".to_owned()),
+            ("auto.offset.reset".to_owned(), "error".to_owned()),
+        ],
+        ..outside_kafka(server.bootstrap().to_owned(), namespace)
+    };
+    for (group, topic) in GROUPS {
+        kafka::start_at_the_beginning(&kafka, group, &kafka.topic(topic.name), kafka::partitions(&topic))
+            .with_context(|| format!("the start of the group {group}"))?;
+    }
+    Ok((Some(server), kafka))
+}

@@ -1,0 +1,76 @@
+//! The `yingbin` process: its commands, and how each ends.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use runtime::{clock::Clock, telemetry};
+use yingbin::command::{
+    activity::{self, ActivityCommand},
+    import::{self, ImportFlags},
+    items::{self, ItemsCommand},
+    push::{self, PushCommand},
+    tail::{self, TailFlags},
+    topics::{self, TopicsCommand},
+    who::{self, WhoFlags},
+    why::{self, WhyFlags},
+};
+
+/// Yingbin (迎宾): knows who has just walked in, and has the shop rearranged before the guest looks up.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Takes a captured push apart, or sends one.
+    #[command(subcommand)]
+    Push(PushCommand),
+    /// Prints a topic's records as JSON lines.
+    Tail(TailFlags),
+    /// Publishes what can be shown, or takes it back.
+    #[command(subcommand)]
+    Items(ItemsCommand),
+    /// Brings what the customer database knows into the profiles.
+    Import(ImportFlags),
+    /// Tells what customers did elsewhere.
+    #[command(subcommand)]
+    Activity(ActivityCommand),
+    /// Creates the Kafka topics.
+    #[command(subcommand)]
+    Topics(TopicsCommand),
+    /// Shows what is known about a person.
+    Who(WhoFlags),
+    /// Shows what was decided on an event, and why.
+    Why(WhyFlags),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let ended = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Into::into)
+        .and_then(|runtime| runtime.block_on(run(cli.command, Clock::system().now_ms())));
+    ended.unwrap_or_else(|error| {
+        eprintln!("yingbin: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+async fn run(command: Command, now_ms: i64) -> anyhow::Result<ExitCode> {
+    // What goes wrong is told once, by the command itself; RUST_LOG shows what the clients say.
+    telemetry::init("off");
+    match command {
+        Command::Push(command) => push::run(command, now_ms).await,
+        Command::Tail(flags) => tail::run(flags).await,
+        Command::Items(command) => items::run(command, now_ms).await,
+        Command::Import(flags) => import::run(flags, now_ms).await,
+        Command::Activity(command) => activity::run(command, now_ms).await,
+        Command::Topics(command) => topics::run(command).await,
+        Command::Who(flags) => who::run(flags).await,
+        Command::Why(flags) => why::run(flags).await,
+    }
+}

@@ -1,0 +1,102 @@
+//! Tells where everything is: people on standard error, programs on standard output and in `.yingbin/up.json`.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+
+use super::system::System;
+
+/// The addresses of a running system.
+#[derive(Clone, Debug)]
+pub struct Announcement {
+    json: Value,
+    banner: String,
+    file: PathBuf,
+}
+
+impl Announcement {
+    /// Of a system that has reached the present.
+    #[must_use]
+    pub fn of(system: &System) -> Self {
+        let addresses = &system.addresses;
+        let accounts = system.examples.iter().map(|example| {
+            let account = &example.account;
+            json!({
+                "name": account.name,
+                "path": format!("/wechat/{}", account.name),
+                "app_id": account.app_id,
+                "token": account.token,
+                "aes_key": account.aes_key,
+                "mode": account.mode.as_str(),
+            })
+        });
+        let [gateway, profile, content] = &addresses.admin;
+        let json = json!({
+            "gateway": addresses.gateway,
+            "simulator": addresses.simulator,
+            "admin": {"gateway": gateway, "profile": profile, "content": content},
+            "profile": addresses.profile,
+            "kafka": system.kafka().bootstrap,
+            "redis": system.redis().url,
+            "accounts": accounts.collect::<Vec<_>>(),
+        });
+        Self { json, banner: banner(system), file: PathBuf::from(".yingbin/up.json") }
+    }
+
+    /// The line of JSON.
+    #[must_use]
+    pub fn json(&self) -> &Value {
+        &self.json
+    }
+
+    /// Writes file and banner, and the line where it is asked for.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    #[expect(clippy::print_stdout, reason = "the answer of a command")]
+    pub fn write(&self, on_stdout: bool) -> Result<()> {
+        if let Some(folder) = self.file.parent() {
+            fs::create_dir_all(folder).context(".yingbin cannot be made here")?;
+        }
+        fs::write(&self.file, format!("{}\n", self.json)).context(".yingbin/up.json cannot be written")?;
+        eprint!("{}", self.banner);
+        if on_stdout {
+            println!("{}", self.json);
+        }
+        Ok(())
+    }
+
+    /// Removes the file: nothing runs here any more.
+    pub fn remove(&self) {
+        if let Err(error) = fs::remove_file(&self.file) {
+            tracing::warn!(%error, "up.json could not be removed");
+        }
+    }
+}
+
+fn banner(system: &System) -> String {
+    let addresses = &system.addresses;
+    let volatile = match system.volatile().join(" and ").as_str() {
+        "" => "nothing here: Kafka and Redis are the ones you named".to_owned(),
+        parts => format!("{parts}: gone when this ends"),
+    };
+    format!(
+        "\n  Yingbin 迎宾 is at the door.\n\n    \
+         phone      {simulator}\n    \
+         gateway    {gateway}\n    \
+         profiles   {profile}  (gRPC, reflection on)\n    \
+         metrics    {metrics}/metrics and the next two ports\n    \
+         kafka      {kafka}\n    \
+         redis      {redis}\n\n  \
+         volatile   {volatile}\n  \
+         next       open the phone, choose 李大爷, let him enter; ask `yingbin tail replies` in another terminal\n  \
+         stop       Ctrl-C\n\n",
+        simulator = addresses.simulator,
+        gateway = addresses.gateway,
+        profile = addresses.profile,
+        metrics = addresses.admin[0],
+        kafka = system.kafka().bootstrap,
+        redis = system.redis().url,
+    )
+}

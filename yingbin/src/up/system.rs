@@ -1,0 +1,287 @@
+//! A whole system in this process: started in order, ended in order.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use proto::{
+    LinkKey,
+    profile::{GetRequest, ImportRequest, profile_service_client::ProfileServiceClient},
+};
+use runtime::{
+    clock::Clock,
+    kafka::{Kafka, Producer},
+    redis::RedisConfig,
+};
+
+use super::{
+    Ports,
+    ports::{Bound, address},
+    running::Running,
+    services,
+};
+use crate::{
+    backstage::{self, Backstage},
+    command::items,
+    example::Example,
+    infrastructure::{Infrastructure, Outside},
+    play::{Life, Plays, Progress},
+};
+
+/// What to start.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Accounts, people, items.
+    pub examples: Vec<Example>,
+    /// Where to listen.
+    pub ports: Ports,
+    /// Servers that somebody else runs.
+    pub outside: Outside,
+}
+
+/// Where everything listens.
+#[derive(Clone, Debug)]
+pub struct Addresses {
+    /// Pushes and links.
+    pub gateway: String,
+    /// WeChat, its control and the phone.
+    pub simulator: String,
+    /// gRPC.
+    pub profile: String,
+    /// Probes and metrics of gateway, profile-service, content-service.
+    pub admin: [String; 3],
+}
+
+/// A running system.
+#[derive(Debug)]
+pub struct System {
+    /// Where it is.
+    pub addresses: Addresses,
+    /// Its accounts and people.
+    pub examples: Vec<Example>,
+    /// Time for all of it.
+    pub clock: Clock,
+    /// How guests act on it.
+    pub plays: Plays,
+    infrastructure: Infrastructure,
+    producer: Producer,
+    services: Vec<Running>,
+}
+
+impl System {
+    /// Binds the ports, starts Kafka and Redis, publishes the examples' items and starts the services.
+    ///
+    /// # Errors
+    /// Something could not be started; the error says what would help.
+    pub async fn start(setup: Setup) -> Result<Self> {
+        let Setup { examples, ports, outside } = setup;
+        let bound = Bound::bind(ports).await?;
+        let infrastructure = Infrastructure::start(outside).await?;
+        let producer = infrastructure.kafka.producer("yingbin")?;
+        let clock = Clock::system();
+        for example in &examples {
+            items::publish(&infrastructure.kafka, &example.items(clock.now_ms())?).await?;
+        }
+        let addresses = Addresses::of(&bound)?;
+        let secret = services::links_secret();
+        let (backstage, consumer) = Backstage::open(&infrastructure.kafka).await?;
+        let plays = Plays {
+            simulator: addresses.simulator.clone(),
+            backstage: backstage.clone(),
+            links: LinkKey::derive(secret.expose()),
+            http: http()?,
+        };
+        let gateway = services::gateway(&examples, &infrastructure, &secret)?;
+        let profile = services::profile(&infrastructure);
+        let content = services::content(&examples, &infrastructure, &addresses, &secret);
+        let simulator = services::simulator(&examples, &addresses)?;
+        let routes = backstage::routes::routes(backstage.clone(), &addresses.profile, &examples)?;
+        let [gateway_admin, profile_admin, content_admin] = bound.admin;
+        let at = || clock.clone();
+        // In the order in which they end: the door first, the platform last.
+        let services = vec![
+            Running::start("gateway", |shutdown| {
+                let listeners = gateway::Listeners { public: bound.gateway, admin: gateway_admin };
+                gateway::serve(gateway, listeners, at(), shutdown)
+            }),
+            Running::start("content-service", |shutdown| {
+                let listeners = content_service::Listeners { admin: content_admin };
+                content_service::serve(content, listeners, at(), shutdown)
+            }),
+            Running::start("profile-service", |shutdown| {
+                let listeners = profile_service::Listeners { grpc: bound.profile, admin: profile_admin };
+                profile_service::serve(profile, listeners, at(), shutdown)
+            }),
+            Running::start("backstage", |shutdown| backstage.watch(consumer, shutdown)),
+            Running::start("simulator", |shutdown| {
+                simulator::serve(simulator, bound.simulator, at(), routes, shutdown)
+            }),
+        ];
+        Ok(Self { addresses, examples, clock, plays, infrastructure, producer, services })
+    }
+
+    /// Waits until the gateway takes pushes and every service is ready.
+    ///
+    /// # Errors
+    /// One is not within ten seconds; the error says what it waits for.
+    pub async fn gateway_answers(&self) -> Result<()> {
+        let mut waiting = String::new();
+        for _ in 0..1_000 {
+            waiting = self.not_ready().await;
+            if waiting.is_empty() {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        bail!("not ready after ten seconds: {waiting}")
+    }
+
+    async fn not_ready(&self) -> String {
+        let mut waiting = String::new();
+        for admin in &self.addresses.admin {
+            let answer = async { self.plays.http.get(format!("{admin}/readyz")).send().await?.text().await };
+            match answer.await {
+                Ok(text) if text.trim() == "ready" => {}
+                Ok(text) => waiting.push_str(&text),
+                Err(error) => waiting.push_str(&error.without_url().to_string()),
+            }
+        }
+        waiting
+    }
+
+    /// Imports what the customer databases say, then lives everybody's past up to the present.
+    ///
+    /// # Errors
+    /// The system did not take it.
+    pub async fn live_the_past(&self, progress: Progress<'_>) -> Result<()> {
+        let present_ms = self.clock.now_ms();
+        let mut profiles = self.profiles().await?;
+        self.import(&mut profiles, present_ms).await?;
+        let items: Vec<_> =
+            self.examples.iter().map(|example| example.items(present_ms)).collect::<Result<Vec<_>>>()?.concat();
+        let told = self.life().live(&self.examples, &items, present_ms, progress).await?;
+        for example in &self.examples {
+            for person in &example.people {
+                if let Some(last) = told.get(&person.openid) {
+                    let user = person.user(&example.account.app_id);
+                    self.learned(user, last).await.with_context(|| format!("activities of {}", person.name))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A life for the people of this system.
+    #[must_use]
+    pub fn life(&self) -> Life<'_> {
+        Life {
+            plays: &self.plays,
+            clock: &self.clock,
+            producer: &self.producer,
+            activity_topic: self.infrastructure.kafka.topic(proto::ACTIVITY.name),
+        }
+    }
+
+    /// A client of profile-service.
+    ///
+    /// # Errors
+    /// It cannot be reached.
+    pub async fn profiles(&self) -> Result<ProfileServiceClient<tonic::transport::Channel>> {
+        Ok(ProfileServiceClient::connect(self.addresses.profile.clone()).await?)
+    }
+
+    /// Waits until an activity of somebody has been learned from.
+    ///
+    /// # Errors
+    /// It is not within five seconds.
+    pub async fn learned(&self, user: proto::activity::User, activity_id: &str) -> Result<()> {
+        let mut profiles = self.profiles().await?;
+        let name = proto::activity::customer::Name::User(user);
+        let customer = Some(proto::activity::Customer { name: Some(name) });
+        for _ in 0..500 {
+            let found = profiles.get(GetRequest { customer: customer.clone() }).await;
+            let profile = found.ok().and_then(|found| found.into_inner().profile).unwrap_or_default();
+            if profile.activities.iter().any(|activity| activity.id == activity_id) {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        bail!("not learned from within five seconds")
+    }
+
+    async fn import(
+        &self,
+        profiles: &mut ProfileServiceClient<tonic::transport::Channel>,
+        at_ms: i64,
+    ) -> Result<()> {
+        let updates: Vec<ImportRequest> = self
+            .examples
+            .iter()
+            .flat_map(|example| {
+                example.people.iter().filter_map(|person| person.import(&example.account.app_id, at_ms))
+            })
+            .map(|update| ImportRequest { update: Some(update) })
+            .collect();
+        let imported = profiles.import(tokio_stream::iter(updates)).await?.into_inner();
+        match imported.refusals.first() {
+            Some(refusal) => bail!("person {} was refused: {}", refusal.number, refusal.reason),
+            None => Ok(()),
+        }
+    }
+
+    /// How to reach Kafka.
+    #[must_use]
+    pub fn kafka(&self) -> &Kafka {
+        &self.infrastructure.kafka
+    }
+
+    /// How to reach Redis.
+    #[must_use]
+    pub fn redis(&self) -> &RedisConfig {
+        &self.infrastructure.redis
+    }
+
+    /// What is gone when this ends.
+    #[must_use]
+    pub fn volatile(&self) -> Vec<&'static str> {
+        self.infrastructure.volatile()
+    }
+
+    /// Waits until a service ends by itself, which none must.
+    pub async fn failure(&mut self) -> anyhow::Error {
+        let endings = self.services.iter_mut().map(|service| Box::pin(service.failure()));
+        futures::future::select_all(endings).await.0
+    }
+
+    /// Ends the services, the door first, then the infrastructure.
+    ///
+    /// # Errors
+    /// A service did not end in order; the others are ended all the same.
+    pub async fn stop(self) -> Result<()> {
+        let mut ended = Ok(());
+        for service in self.services {
+            ended = ended.and(service.stop().await);
+        }
+        self.infrastructure.stop().await;
+        ended
+    }
+}
+
+impl Addresses {
+    fn of(bound: &Bound) -> Result<Self> {
+        let [gateway, profile, content] = &bound.admin;
+        Ok(Self {
+            gateway: address(&bound.gateway)?,
+            simulator: address(&bound.simulator)?,
+            profile: address(&bound.profile)?,
+            admin: [address(gateway)?, address(profile)?, address(content)?],
+        })
+    }
+}
+
+fn http() -> Result<reqwest::Client> {
+    // A second call finds the provider installed, which is as good.
+    let _installed = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    Ok(client.timeout(Duration::from_secs(20)).build()?)
+}
+
