@@ -19,7 +19,7 @@ pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descrip
 macro_rules! generated {
     ($($(#[$doc:meta])* $module:ident = $package:literal;)*) => {$(
         $(#[$doc])*
-        #[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
+        #[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic, clippy::clone_on_ref_ptr)]
         pub mod $module {
             tonic::include_proto!($package);
         }

@@ -9,26 +9,89 @@ use prost::Message;
 use sha2::{Digest as _, Sha256};
 
 /// What a link says when it is opened.
-#[derive(Clone, PartialEq, Eq, Message)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Link {
     /// AppId of the account.
-    #[prost(string, tag = "1")]
     pub app_id: String,
     /// The user to whom the link was sent.
-    #[prost(string, tag = "2")]
     pub openid: String,
     /// The item that it opens.
-    #[prost(string, tag = "3")]
     pub item_id: String,
     /// The event whose reply holds it, 32 hex digits.
-    #[prost(string, tag = "4")]
     pub reply_event_id: String,
     /// The slot of the reply.
-    #[prost(string, tag = "5")]
     pub slot: String,
     /// Not to be honoured from then on, Unix seconds.
-    #[prost(int64, tag = "6")]
     pub expires_at: i64,
+}
+
+/// A link as it is sealed: ids in as few bytes as they need, since a message has 2,048 and holds many links.
+#[derive(Clone, PartialEq, Eq, Message)]
+struct Packed {
+    #[prost(bytes = "vec", tag = "1")]
+    app_id: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    openid: Vec<u8>,
+    #[prost(string, tag = "3")]
+    item_id: String,
+    #[prost(bytes = "vec", tag = "4")]
+    reply_event_id: Vec<u8>,
+    #[prost(string, tag = "5")]
+    slot: String,
+    #[prost(int64, tag = "6")]
+    expires_at: i64,
+}
+
+impl From<&Link> for Packed {
+    fn from(link: &Link) -> Self {
+        Self {
+            app_id: pack(&link.app_id),
+            openid: pack(&link.openid),
+            item_id: link.item_id.clone(),
+            reply_event_id: pack(&link.reply_event_id),
+            slot: link.slot.clone(),
+            expires_at: link.expires_at,
+        }
+    }
+}
+
+impl TryFrom<Packed> for Link {
+    type Error = LinkError;
+
+    fn try_from(packed: Packed) -> Result<Self, LinkError> {
+        let unpack = |bytes: &[u8]| unpack(bytes).ok_or(LinkError::Forged);
+        Ok(Self {
+            app_id: unpack(&packed.app_id)?,
+            openid: unpack(&packed.openid)?,
+            reply_event_id: unpack(&packed.reply_event_id)?,
+            item_id: packed.item_id,
+            slot: packed.slot,
+            expires_at: packed.expires_at,
+        })
+    }
+}
+
+/// An id as `form, bytes`: hex digits, hex digits behind `wx`, base64url letters, or as it is.
+fn pack(id: &str) -> Vec<u8> {
+    let form = |form: u8, bytes: Vec<u8>| [&[form][..], &bytes].concat();
+    let shorter = [
+        hex::decode(id).ok().map(|bytes| form(1, bytes)),
+        id.strip_prefix("wx").and_then(|rest| hex::decode(rest).ok()).map(|bytes| form(2, bytes)),
+        URL_SAFE_NO_PAD.decode(id).ok().map(|bytes| form(3, bytes)),
+    ];
+    let exact = shorter.into_iter().flatten().find(|packed| unpack(packed).as_deref() == Some(id));
+    exact.unwrap_or_else(|| form(0, id.as_bytes().to_vec()))
+}
+
+fn unpack(packed: &[u8]) -> Option<String> {
+    let (form, bytes) = packed.split_first()?;
+    match form {
+        0 => String::from_utf8(bytes.to_vec()).ok(),
+        1 => Some(hex::encode(bytes)),
+        2 => Some(format!("wx{}", hex::encode(bytes))),
+        3 => Some(URL_SAFE_NO_PAD.encode(bytes)),
+        _ => None,
+    }
 }
 
 /// Why a token is not honoured.
@@ -62,7 +125,7 @@ impl LinkKey {
     /// Seals a link into a token for `/c/{token}`.
     #[must_use]
     pub fn seal(&self, link: &Link) -> String {
-        let sealed = self.cipher().encrypt([[0u8; 0]; 0], &link.encode_to_vec());
+        let sealed = self.cipher().encrypt([[0u8; 0]; 0], &Packed::from(link).encode_to_vec());
         URL_SAFE_NO_PAD
             .encode(sealed.expect("AES-SIV refuses more than 126 headers only, and there are none"))
     }
@@ -74,7 +137,7 @@ impl LinkKey {
     pub fn open(&self, token: &str, now: i64) -> Result<Link, LinkError> {
         let sealed = URL_SAFE_NO_PAD.decode(token).map_err(|_| LinkError::Forged)?;
         let bytes = self.cipher().decrypt([[0u8; 0]; 0], &sealed).map_err(|_| LinkError::Forged)?;
-        let link = Link::decode(bytes.as_slice()).map_err(|_| LinkError::Forged)?;
+        let link = Link::try_from(Packed::decode(bytes.as_slice()).map_err(|_| LinkError::Forged)?)?;
         if now < link.expires_at { Ok(link) } else { Err(LinkError::Expired) }
     }
 
@@ -108,9 +171,15 @@ mod tests {
         assert_eq!(key.open(&token, 2_000), Err(LinkError::Expired));
         assert_eq!(LinkKey::derive("other").open(&token, 0), Err(LinkError::Forged));
         assert!(!token.contains("oTest"));
+        assert!(token.len() < 140, "{} letters are too many for a message with seven links", token.len());
     }
 
     proptest! {
+        #[test]
+        fn every_id_comes_back_as_it_was(id in "(wx)?[0-9a-fA-F]{0,18}|[A-Za-z0-9_-]{0,30}|\\PC{0,20}") {
+            prop_assert_eq!(unpack(&pack(&id)), Some(id));
+        }
+
         #[test]
         fn a_changed_token_is_forged(at in 0usize..150, byte in any::<u8>(), junk in "[A-Za-z0-9_-]{0,200}") {
             let key = LinkKey::derive("secret");

@@ -30,6 +30,8 @@ pub(crate) enum ControlError {
     Order(#[from] OrderError),
     #[error("{}", .0.body_text())]
     Body(#[from] JsonRejection),
+    #[error("this is no fault: {0}")]
+    Fault(#[from] serde_json::Error),
     #[error("say either advance_ms or set_ms")]
     Clock,
     #[error("the delivery stopped before its end")]
@@ -173,27 +175,20 @@ pub(crate) async fn move_clock(State(simulator): State<Simulator>, order: Asked<
     Ok(clock(State(simulator)).await)
 }
 
-/// One fault or a list of them.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum Script {
-    One(Fault),
-    Many(Vec<Fault>),
-}
-
 /// `GET /sim/faults`.
 pub(crate) async fn faults(State(simulator): State<Simulator>) -> Json<Value> {
     Json(json!({ "faults": lock(&simulator.world().faults).left() }))
 }
 
-/// `POST /sim/faults`.
-pub(crate) async fn script(State(simulator): State<Simulator>, script: Asked<Script>) -> Answer {
+/// `POST /sim/faults`: one fault or a list of them.
+pub(crate) async fn script(State(simulator): State<Simulator>, script: Asked<Value>) -> Answer {
     let script = match script?.0 {
-        Script::One(fault) => vec![fault],
-        Script::Many(faults) => faults,
+        Value::Array(faults) => faults,
+        fault => vec![fault],
     };
-    lock(&simulator.world().faults).script(script);
-    Ok(faults(State(simulator)).await)
+    let faults = script.into_iter().map(serde_json::from_value).collect::<Result<Vec<Fault>, _>>()?;
+    lock(&simulator.world().faults).script(faults);
+    Ok(self::faults(State(simulator)).await)
 }
 
 /// `DELETE /sim/faults`.

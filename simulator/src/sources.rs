@@ -5,7 +5,7 @@ use axum::extract::{Extension, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::accept::Line;
 use crate::faults::Path;
@@ -18,7 +18,16 @@ pub(crate) struct Place {
     city: String,
 }
 
-/// `GET /sim/sources/weather?city=…`: the city's entry of the file, 404 without one.
+/// The entry with the city's name in it.
+fn named(weather: &Value, city: &str) -> Value {
+    let mut weather = weather.clone();
+    if let Some(fields) = weather.as_object_mut() {
+        fields.insert("city".to_owned(), city.into());
+    }
+    weather
+}
+
+/// `GET /sim/sources/weather?city=…`: the city's entry of the file and its name, 404 without one.
 pub(crate) async fn weather(
     State(simulator): State<Simulator>,
     Extension(line): Extension<Line>,
@@ -26,7 +35,7 @@ pub(crate) async fn weather(
 ) -> Response {
     let fault = simulator.fault(Path::Source, None, None);
     carry_out(fault, &line, || match simulator.config().weather.get(&city) {
-        Some(weather) => Json(weather).into_response(),
+        Some(weather) => Json(named(weather, &city)).into_response(),
         None => {
             let cities: Vec<&String> = simulator.config().weather.keys().collect();
             (StatusCode::NOT_FOUND, Json(json!({ "error": "no weather for this city", "cities": cities })))

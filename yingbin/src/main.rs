@@ -4,15 +4,24 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use runtime::{clock::Clock, telemetry};
-use yingbin::command::{
-    activity::{self, ActivityCommand},
-    import::{self, ImportFlags},
-    items::{self, ItemsCommand},
-    push::{self, PushCommand},
-    tail::{self, TailFlags},
-    topics::{self, TopicsCommand},
-    who::{self, WhoFlags},
-    why::{self, WhyFlags},
+use yingbin::{
+    command::{
+        activity::{self, ActivityCommand},
+        config::{self, ConfigCommand},
+        import::{self, ImportFlags},
+        items::{self, ItemsCommand},
+        push::{self, PushCommand},
+        tail::{self, TailFlags},
+        topics::{self, TopicsCommand},
+        who::{self, WhoFlags},
+        why::{self, WhyFlags},
+    },
+    story::{self, StoryFlags},
+    up::{self, UpFlags},
+};
+use yingbin::{
+    story::{self, StoryFlags},
+    up::{self, UpFlags},
 };
 
 /// Yingbin (迎宾): knows who has just walked in, and has the shop rearranged before the guest looks up.
@@ -25,6 +34,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Runs everything in this process, with a phone to look at.
+    Up(UpFlags),
+    /// Plays an example headless and shows what everybody got.
+    Story(StoryFlags),
     /// Takes a captured push apart, or sends one.
     #[command(subcommand)]
     Push(PushCommand),
@@ -41,6 +54,9 @@ enum Command {
     /// Creates the Kafka topics.
     #[command(subcommand)]
     Topics(TopicsCommand),
+    /// Shows what can be configured.
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Shows what is known about a person.
     Who(WhoFlags),
     /// Shows what was decided on an event, and why.
@@ -61,15 +77,20 @@ fn main() -> ExitCode {
 }
 
 async fn run(command: Command, now_ms: i64) -> anyhow::Result<ExitCode> {
-    // What goes wrong is told once, by the command itself; RUST_LOG shows what the clients say.
-    telemetry::init("off");
+    if !matches!(command, Command::Up(_) | Command::Story(_)) {
+        // What goes wrong is told once, by the command itself; RUST_LOG shows what the clients say.
+        telemetry::init("off");
+    }
     match command {
+        Command::Up(flags) => up::run(flags).await.map(|()| ExitCode::SUCCESS),
+        Command::Story(flags) => story::run(flags).await,
         Command::Push(command) => push::run(command, now_ms).await,
         Command::Tail(flags) => tail::run(flags).await,
         Command::Items(command) => items::run(command, now_ms).await,
         Command::Import(flags) => import::run(flags, now_ms).await,
         Command::Activity(command) => activity::run(command, now_ms).await,
         Command::Topics(command) => topics::run(command).await,
+        Command::Config(command) => config::run(command),
         Command::Who(flags) => who::run(flags).await,
         Command::Why(flags) => why::run(flags).await,
     }

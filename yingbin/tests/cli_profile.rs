@@ -1,4 +1,5 @@
 //! The commands that speak to profile-service, against one that keeps what it is told: `import`, `who`.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod cli;
 
@@ -15,8 +16,8 @@ use proto::{
     activity::{User, customer::Name},
     profile::{
         EnrichRequest, EnrichResponse, EraseRequest, EraseResponse, GetRequest, GetResponse, ImportRefusal,
-        ImportRequest, ImportResponse, Profile, RecordRequest, RecordResponse, Stance, TraitSource, UpdateRequest,
-        UpdateResponse,
+        ImportRequest, ImportResponse, Profile, RecordRequest, RecordResponse, Stance, TraitSource,
+        UpdateRequest, UpdateResponse,
         profile_service_server::{ProfileService, ProfileServiceServer},
     },
 };
@@ -175,7 +176,8 @@ fn refused_lines_are_told_with_the_lines_of_the_file() {
 #[test]
 fn many_people_are_streamed() {
     let service = Service::start();
-    let people: String = (0..20_000).map(|n| format!("{{\"openid\":\"o{n}\",\"traits\":{{\"n\":{n}}}}}\n")).collect();
+    let people: String =
+        (0..20_000).map(|n| format!("{{\"openid\":\"o{n}\",\"traits\":{{\"n\":{n}}}}}\n")).collect();
     let (_folder, path) = file("people.jsonl", &people);
     let ended = service.run(&["import", path.to_str().unwrap()]);
     assert_eq!((ended.code, ended.out.as_str()), (0, "20000 people imported\n"), "{ended:?}");

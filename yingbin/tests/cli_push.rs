@@ -1,4 +1,5 @@
 //! `yingbin push decode` and `push send` as processes: every public vector, every way to fail, a real socket.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod cli;
 
@@ -91,8 +92,10 @@ fn decode_vector(vector: &Value) -> Option<(Ended, &str)> {
             Some((decode(&format!("?{query}&echostr={echostr}"), None, &further), echostr))
         }
         "url_verify_encrypted" => {
-            let query = text(vector, "query_string")
-                .map_or_else(|| format!("{query}&echostr={}", text(vector, "encrypt").unwrap()), str::to_owned);
+            let query = text(vector, "query_string").map_or_else(
+                || format!("{query}&echostr={}", text(vector, "encrypt").unwrap()),
+                str::to_owned,
+            );
             Some((decode(&query, None, &further), text(vector, "plaintext")?))
         }
         "plain_push" => Some((decode(&query, text(vector, "body"), &further), text(vector, "body")?)),
@@ -177,7 +180,8 @@ fn a_person_is_told_the_steps_and_the_likeliest_cause() {
     };
     let good = human(&body, &[TOKEN, "--aes-key", KEY]);
     assert_eq!(good.code, 0);
-    for expected in ["✓ signature", "✓ decrypt", APP_ID, "not compared", "years ago", "<xml>你好</xml>"] {
+    for expected in ["✓ signature", "✓ decrypt", APP_ID, "not compared", "years ago", "<xml>你好</xml>"]
+    {
         assert!(good.out.contains(expected), "{expected}\n{}", good.out);
     }
     let causes = [
@@ -265,8 +269,27 @@ fn a_sent_push_verifies_in_every_mode_and_format() {
         for format in ["xml", "json"] {
             let (url, served) = gateway("200 OK");
             let ended = yingbin(&[
-                "push", "send", "--json", "--url", &url, "--token", TOKEN, "--aes-key", KEY, "--app-id", APP_ID,
-                "--mode", mode.as_str(), "--format", format, "--text", "你好 ]]> & <b>", "--from", "o1", "--to", "gh_1",
+                "push",
+                "send",
+                "--json",
+                "--url",
+                &url,
+                "--token",
+                TOKEN,
+                "--aes-key",
+                KEY,
+                "--app-id",
+                APP_ID,
+                "--mode",
+                mode.as_str(),
+                "--format",
+                format,
+                "--text",
+                "你好 ]]> & <b>",
+                "--from",
+                "o1",
+                "--to",
+                "gh_1",
             ]);
             let (target, body) = served.join().unwrap();
             assert_eq!(ended.code, 0, "{ended:?}");
@@ -287,7 +310,18 @@ fn a_sent_push_verifies_in_every_mode_and_format() {
 fn a_refusal_is_shown_and_ends_with_one() {
     let (url, served) = gateway("403 Forbidden");
     let arguments = [
-        "push", "send", "--url", &url, "--token", TOKEN, "--app-id", APP_ID, "--mode", "plain", "--document", "-",
+        "push",
+        "send",
+        "--url",
+        &url,
+        "--token",
+        TOKEN,
+        "--app-id",
+        APP_ID,
+        "--mode",
+        "plain",
+        "--document",
+        "-",
     ];
     let ended = yingbin_with(&arguments, b"<xml>anything");
     assert_eq!(served.join().unwrap().1, b"<xml>anything");
@@ -315,7 +349,8 @@ fn a_running_installation_fills_in_everything() {
     let (target, body) = served.join().unwrap();
     let query = push::Query::parse(target.split_once('?').unwrap().1);
     assert!(push::open(&credentials(Mode::Safe), &query, &body).is_ok());
-    let unknown = cli::yingbin_in(folder.path(), &["push", "send", "--account", "x", "--text", "a", "--from", "o"]);
+    let unknown =
+        cli::yingbin_in(folder.path(), &["push", "send", "--account", "x", "--text", "a", "--from", "o"]);
     assert!(unknown.err.contains("it has shop"), "{}", unknown.err);
 }
 
@@ -324,8 +359,8 @@ fn a_gateway_that_is_away_is_named() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("http://{closed}/wechat/shop");
     let ended = yingbin(&[
-        "push", "send", "--url", &url, "--token", TOKEN, "--app-id", APP_ID, "--mode", "plain", "--text", "a",
-        "--from", "o1",
+        "push", "send", "--url", &url, "--token", TOKEN, "--app-id", APP_ID, "--mode", "plain", "--text",
+        "a", "--from", "o1",
     ]);
     assert_eq!(ended.code, 1);
     assert!(ended.err.contains("did not answer") && !ended.err.contains("signature="), "{}", ended.err);

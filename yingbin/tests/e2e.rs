@@ -56,7 +56,10 @@ async fn a_push_that_the_platform_repeats_brings_one_message() {
     let entered = entered.iter().filter(|(_, reply)| reply.event_kind == "entered").count();
     let greetings = stand.messages(&guest.person.openid).await;
     assert!(entered >= 1 && !greetings.is_empty());
-    let papers = greetings.iter().filter(|message| message["message"]["text"]["content"].to_string().contains("天气")).count();
+    let papers = greetings
+        .iter()
+        .filter(|message| message["message"]["text"]["content"].to_string().contains("天气"))
+        .count();
     assert!(papers <= 1, "{papers} papers");
     stand.stop().await;
 }
@@ -112,7 +115,9 @@ async fn one_trace_goes_from_the_push_to_the_outcome() {
     let answered = stand.guest("qianjiang", 0).does(&enter()).await.unwrap();
     let records = watched.records(2).await;
     let trace = |topic: &str| {
-        let record = records.iter().find(|record| record.topic.ends_with(topic) && record.header("ce_id") == answered.reply.event_id);
+        let record = records.iter().find(|record| {
+            record.topic.ends_with(topic) && record.header("ce_id") == answered.reply.event_id
+        });
         record.map(|record| record.header("traceparent")[3..35].to_owned())
     };
     assert!(trace(proto::EVENTS.name).is_some());

@@ -98,6 +98,14 @@ fn a_clear_habit_is_offered_and_nobody_is_asked() {
 }
 
 #[test]
+fn what_she_said_beats_what_was_learned() {
+    let mut traveller = visitor().trait_of("seat.preference", "aisle");
+    traveller.habits = vec![habit("seat.side", "window", true), habit("seat.zone", "front", true)];
+    let text = shown(&csair().decide(&click("CHECK_IN"), &traveller));
+    assert!(text.contains("先给您留靠过道的座位，还在前排。") && !text.contains("靠窗"), "{text}");
+}
+
+#[test]
 fn a_traveller_without_a_clear_habit_is_asked_once() {
     let example = csair();
     let mut traveller = visitor();
@@ -132,6 +140,8 @@ fn her_answer_is_told_confirmed_and_used() {
         "so it is for what the CRM knows"
     );
     assert!(example.playbook.told(&text("靠过道吧", "")).is_empty());
+    let lost = example.decide_at(&text("靠过道", "seat-aisle"), None, NOW);
+    assert_eq!(lost.decision.reply, "seat-answer-lost", "nothing was kept, so nothing is promised");
 }
 
 #[test]

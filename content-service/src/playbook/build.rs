@@ -18,7 +18,30 @@ use super::{
 /// Largest file that is read, bytes.
 const LARGEST: usize = 512 * 1024;
 
+/// Stack for reading a file: the parsers of YAML, CEL and MiniJinja recurse with the nesting of what they read.
+const STACK: usize = 64 * 1024 * 1024;
+/// Nesting of a fallback value.
+const DEEPEST_FALLBACK: usize = 4;
+
+/// Reads the file on a thread of its own, so that neither deep nesting nor a parser's panic can reach the process.
 pub(super) fn build(file_name: &str, text: &str, kind: AccountKind) -> Result<Playbook, Problems> {
+    let built = std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("playbook".to_owned()).stack_size(STACK);
+        thread.spawn_scoped(scope, || build_here(file_name, text, kind)).map(|thread| thread.join())
+    });
+    match built {
+        Ok(Ok(built)) => built,
+        Ok(Err(_)) => {
+            Err(Problems::whole(file_name, "a parser gave up on this file: simplify what was changed last"))
+        }
+        Err(error) => Err(Problems::whole(
+            file_name,
+            &format!("the file could not be read for lack of a thread: {error}"),
+        )),
+    }
+}
+
+fn build_here(file_name: &str, text: &str, kind: AccountKind) -> Result<Playbook, Problems> {
     let mut report = Report::new(file_name, text);
     let file = match read(text) {
         Ok(file) => file,
@@ -137,6 +160,12 @@ impl Builder<'_> {
             let message = "a path begins with /, is ASCII and holds no braces but {argument}";
             self.report.within(&written.path, Within::START, message);
         }
+        if written.fallback.as_ref().is_some_and(|value| depth(value) > DEEPEST_FALLBACK) {
+            self.report.at(
+                written.base.defined,
+                format!("the fallback of `{name}` is nested deeper than {DEEPEST_FALLBACK} levels"),
+            );
+        }
         Some(Source {
             name: name.to_owned(),
             base: written.base.value.clone(),
@@ -223,6 +252,14 @@ fn labels(file: &yaml::File) -> BTreeMap<String, String> {
 
 fn keep_known(sources: BTreeMap<String, Option<Source>>) -> BTreeMap<String, Source> {
     sources.into_iter().filter_map(|(name, source)| Some((name, source?))).collect()
+}
+
+fn depth(value: &serde_json::Value) -> usize {
+    match value {
+        serde_json::Value::Array(list) => 1 + list.iter().map(depth).max().unwrap_or(0),
+        serde_json::Value::Object(map) => 1 + map.values().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
 }
 
 fn is_name(name: &str) -> bool {

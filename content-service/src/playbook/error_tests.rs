@@ -68,6 +68,42 @@ fn rules_point_at_the_place_inside_the_expression() {
 }
 
 #[test]
+fn deep_and_long_rules_are_refused_or_evaluated_but_never_overflow() {
+    let sum = format!("{}1 > 0", "1+".repeat(490));
+    for rule in
+        [sum, format!("{}true", "!".repeat(900)), format!("{}true{}", "(".repeat(450), ")".repeat(450))]
+    {
+        let said = problems(
+            &reply(&format!("  on: [visit]\n  when: '{rule}'\n  messages: [{{text: x}}]")),
+            AccountKind::Official,
+        );
+        assert!(said.iter().all(|line| line.starts_with("p.yaml:6:")), "{said:?}");
+    }
+    for template in [
+        format!("{{{{ {}1{} }}}}", "(".repeat(2_000), ")".repeat(2_000)),
+        format!("{}x{}", "{% if true %}".repeat(400), "{% endif %}".repeat(400)),
+        format!("{{{{ {}1 }}}}", "1+".repeat(4_000)),
+        format!("{{{{ {}1 }}}}", "not ".repeat(3_000)),
+    ] {
+        problems(
+            &reply(&format!("  on: [visit]\n  messages: [{{text: '{template}'}}]")),
+            AccountKind::Official,
+        );
+    }
+    let nested = format!(
+        "account: a\nsources: {{w: {{fallback: {}{}}}}}\nreplies: []",
+        "[".repeat(3_000),
+        "]".repeat(3_000)
+    );
+    assert!(!problems(&nested, AccountKind::Official).is_empty());
+    let long = format!("'{}' == ''", "x".repeat(1_000));
+    says(
+        &reply(&format!("  on: [visit]\n  when: \"{long}\"")),
+        "p.yaml:6:10: the expression is longer than 1000 bytes",
+    );
+}
+
+#[test]
 fn templates_point_at_the_line_and_column_of_the_file() {
     for (lines, expected) in [
         ("  messages: [{text: '你好 {{ 1 +* 2 }}'}]", "p.yaml:5:"),

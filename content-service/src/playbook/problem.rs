@@ -27,6 +27,13 @@ impl fmt::Display for Problem {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
 
+impl Problems {
+    /// One problem with a file as a whole.
+    pub(super) fn whole(file: &str, message: &str) -> Self {
+        Self(vec![Problem { file: file.to_owned(), line: 0, column: 0, message: message.to_owned() }])
+    }
+}
+
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, problem) in self.0.iter().enumerate() {

@@ -14,6 +14,8 @@ use super::{facts::Facts, problem::Within};
 
 /// Longest expression in bytes.
 const LONGEST: usize = 1_000;
+/// Deepest nesting of an expression: each level costs stack when it is evaluated, `a + b + c` has two.
+const DEEPEST: usize = 48;
 const VARIABLES: [&str; 3] = ["event", "profile", "now"];
 const FUNCTIONS: [&str; 16] = [
     "trait",
@@ -56,7 +58,7 @@ impl Rule {
         let program = STANDARD.compile(text).map_err(|errors| {
             errors.errors.iter().map(|error| (position(error.pos), explain(&error.msg))).collect::<Vec<_>>()
         })?;
-        let mut check = Check { program: &program, text, wrong: Vec::new() };
+        let mut check = Check { program: &program, text, depth: 0, wrong: Vec::new() };
         check.visit(program.expression(), &mut Vec::new());
         let wrong = check.wrong;
         if wrong.is_empty() { Ok(Self(program)) } else { Err(wrong) }
@@ -125,11 +127,25 @@ fn value(json: &serde_json::Value) -> cel::Value {
 struct Check<'a> {
     program: &'a Program,
     text: &'a str,
+    depth: usize,
     wrong: Vec<Wrong>,
 }
 
 impl Check<'_> {
     fn visit(&mut self, expression: &IdedExpr, locals: &mut Vec<String>) {
+        if self.depth == DEEPEST {
+            self.complain(
+                expression,
+                format!("the expression is nested deeper than {DEEPEST} levels: split it"),
+            );
+            return;
+        }
+        self.depth += 1;
+        self.parts(expression, locals);
+        self.depth -= 1;
+    }
+
+    fn parts(&mut self, expression: &IdedExpr, locals: &mut Vec<String>) {
         match &expression.expr {
             Expr::Ident(name) => self.variable(expression, name, locals),
             Expr::Select(select) => {

@@ -156,6 +156,7 @@ fn account(folder: &TempDir, name: &str, app_id: &str, api: &str) -> Account {
 impl World {
     /// Everything but the service itself, with `partitions` partitions of events.
     pub(crate) async fn new(partitions: i32) -> Self {
+        runtime::telemetry::init("off");
         let cluster = MockCluster::new(1).unwrap();
         for (topic, partitions) in
             [(proto::EVENTS, partitions), (proto::REPLIES, partitions), (proto::DLQ, 1), (proto::ITEMS, 1)]

@@ -97,7 +97,10 @@ async fn the_stream_tells_pushes_and_messages_of_one_person() {
 #[tokio::test]
 async fn sources_page_extra_routes_and_liveness_are_on_one_port() {
     let harness = Harness::start(|_| ()).await;
-    assert_eq!(harness.get("/sim/sources/weather?city=波士顿").await, json!({ "temperature": -3 }));
+    assert_eq!(
+        harness.get("/sim/sources/weather?city=波士顿").await,
+        json!({ "city": "波士顿", "temperature": -3 })
+    );
     let get = |path: &str| harness.http.get(format!("{}{path}", harness.address)).send();
     assert_eq!(get("/sim/sources/weather?city=火星").await.unwrap().status(), 404);
     assert_eq!(get("/backstage/hello").await.unwrap().text().await.unwrap(), "hello");

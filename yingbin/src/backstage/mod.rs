@@ -87,13 +87,15 @@ impl Backstage {
     pub fn story_of(&self, openid: &str) -> Vec<(Option<Event>, Reply)> {
         let replies = self.replies_of(openid, Mark(0));
         let seen = self.lock();
-        let event = |reply: &Reply| seen.events.iter().rev().find(|event| event.id == reply.event_id).cloned();
+        let event =
+            |reply: &Reply| seen.events.iter().rev().find(|event| event.id == reply.event_id).cloned();
         replies.into_iter().map(|reply| (event(&reply), reply)).collect()
     }
 
     fn replies_of(&self, openid: &str, after: Mark) -> Vec<Reply> {
         let seen = self.lock();
-        let of_user = seen.replies.iter().filter(|(number, reply)| *number > after.0 && reply.openid == openid);
+        let of_user =
+            seen.replies.iter().filter(|(number, reply)| *number > after.0 && reply.openid == openid);
         of_user.map(|(_, reply)| reply.clone()).collect()
     }
 

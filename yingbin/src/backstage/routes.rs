@@ -33,8 +33,10 @@ struct Behind {
 /// The address of profile-service is none.
 pub fn routes(backstage: Backstage, profile: &str, examples: &[Example]) -> Result<Router> {
     let channel = Channel::from_shared(profile.to_owned())?.connect_lazy();
-    let accounts = examples.iter().map(|example| (example.account.name.clone(), example.account.app_id.clone()));
-    let behind = Behind { backstage, profiles: ProfileServiceClient::new(channel), app_ids: accounts.collect() };
+    let accounts =
+        examples.iter().map(|example| (example.account.name.clone(), example.account.app_id.clone()));
+    let behind =
+        Behind { backstage, profiles: ProfileServiceClient::new(channel), app_ids: accounts.collect() };
     Ok(Router::new()
         .route("/backstage/replies", get(replies))
         .route("/backstage/profile", get(profile_of))
@@ -63,14 +65,13 @@ async fn profile_of(
     State(mut behind): State<Behind>,
     Query(asked): Query<Asked>,
 ) -> Result<Json<Value>, (StatusCode, String)> {
-    let app_id = behind.app_ids.iter().find(|(name, _)| *name == asked.account).map(|(_, app_id)| app_id.clone());
+    let app_id =
+        behind.app_ids.iter().find(|(name, _)| *name == asked.account).map(|(_, app_id)| app_id.clone());
     let app_id = app_id.ok_or((StatusCode::NOT_FOUND, "there is no such account".to_owned()))?;
     let user = User { app_id, openid: asked.openid };
     let request = GetRequest { customer: Some(Customer { name: Some(Name::User(user)) }) };
     match behind.profiles.get(request).await {
-        Ok(found) => {
-            Ok(Json(to_json(&found.into_inner().profile.unwrap_or_default())))
-        }
+        Ok(found) => Ok(Json(to_json(&found.into_inner().profile.unwrap_or_default()))),
         Err(status) if status.code() == tonic::Code::NotFound => Ok(Json(json!({}))),
         Err(status) => Err((StatusCode::BAD_GATEWAY, status.message().to_owned())),
     }

@@ -55,8 +55,7 @@ pub async fn run(command: ActivityCommand, now_ms: i64) -> anyhow::Result<ExitCo
     match read(&text, now_ms) {
         Ok(activities) => {
             let count = send(&Servers::find()?.kafka(&kafka)?, &activities, &source).await?;
-            output
-                .answer(|| json!({ "ok": true, "sent": count }), || format!("{count} activities sent"))?;
+            output.answer(|| json!({ "ok": true, "sent": count }), || format!("{count} activities sent"))?;
             Ok(ExitCode::SUCCESS)
         }
         Err(problems) => output::refuse(output, &file, &problems),
@@ -71,7 +70,11 @@ pub fn read(text: &str, now_ms: i64) -> Result<Vec<Activity>, Vec<Problem>> {
     let mut ids = HashSet::new();
     lines::read(text, now_ms, &[HOURS], |activity: &Activity| {
         check(activity)?;
-        if ids.insert(activity.id.clone()) { Ok(()) } else { Err(format!("{} stands here twice", activity.id)) }
+        if ids.insert(activity.id.clone()) {
+            Ok(())
+        } else {
+            Err(format!("{} stands here twice", activity.id))
+        }
     })
 }
 

@@ -80,9 +80,8 @@ pub fn read(
     now_ms: i64,
 ) -> Result<Rows, Problem> {
     let app_id = app_id.to_owned();
-    let finish = move |(line, row): (u64, Result<row::Told, String>)| {
-        (line, row.and_then(|told| told.into_update(&app_id, now_ms)))
-    };
+    let finish =
+        move |(line, row): row::Numbered| (line, row.and_then(|told| told.into_update(&app_id, now_ms)));
     Ok(match format {
         Format::Csv => Box::new(csv::rows(input)?.map(finish)),
         Format::Jsonl => Box::new(jsonl::rows(input).map(finish)),
@@ -128,7 +127,8 @@ pub async fn run(flags: ImportFlags, now_ms: i64) -> anyhow::Result<ExitCode> {
 /// # Errors
 /// profile-service cannot be reached or ended the stream.
 pub async fn send(url: &str, rows: Rows) -> anyhow::Result<Summary> {
-    let away = || format!("profile-service at {url} does not answer: is it running, and is this its address?");
+    let away =
+        || format!("profile-service at {url} does not answer: is it running, and is this its address?");
     let endpoint = Endpoint::from_shared(url.to_owned())?.connect_timeout(Duration::from_secs(5));
     let mut client = ProfileServiceClient::new(endpoint.connect().await.with_context(away)?);
     let sorted = Arc::new(Mutex::new(Sorted::default()));
@@ -175,7 +175,8 @@ impl Sorted {
             self.sent.get(at).copied().unwrap_or_default()
         };
         let theirs = answer.refusals.iter();
-        let theirs = theirs.map(|refusal| Problem { line: line_of(refusal.number), what: refusal.reason.clone() });
+        let theirs =
+            theirs.map(|refusal| Problem { line: line_of(refusal.number), what: refusal.reason.clone() });
         let mut refusals: Vec<Problem> = self.refusals.iter().cloned().chain(theirs).collect();
         refusals.sort_by_key(|problem| problem.line);
         Summary { imported: answer.imported, refused: self.refused + answer.refused, refusals }
@@ -183,7 +184,8 @@ impl Sorted {
 }
 
 fn as_json(summary: &Summary) -> serde_json::Value {
-    let refusals = summary.refusals.iter().map(|problem| json!({ "line": problem.line, "what": problem.what }));
+    let refusals =
+        summary.refusals.iter().map(|problem| json!({ "line": problem.line, "what": problem.what }));
     json!({
         "ok": summary.refused == 0,
         "imported": summary.imported,

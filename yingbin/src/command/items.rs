@@ -83,8 +83,7 @@ pub async fn run(command: ItemsCommand, now_ms: i64) -> anyhow::Result<ExitCode>
         }
         ItemsCommand::Remove { ids, kafka, output } => {
             let count = remove(&Servers::find()?.kafka(&kafka)?, &ids).await?;
-            output
-                .answer(|| json!({ "ok": true, "removed": count }), || format!("{count} items removed"))?;
+            output.answer(|| json!({ "ok": true, "removed": count }), || format!("{count} items removed"))?;
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -120,18 +119,14 @@ pub async fn publish(kafka: &Kafka, items: &[Item]) -> Result<u64, PublishError>
 /// # Errors
 /// [`PublishError`]; what was taken before it stays.
 pub async fn remove(kafka: &Kafka, ids: &[String]) -> Result<u64, PublishError> {
-    let records = ids.iter().map(|id| Outgoing {
-        key: id.clone().into_bytes(),
-        headers: Vec::new(),
-        payload: None,
-    });
+    let records =
+        ids.iter().map(|id| Outgoing { key: id.clone().into_bytes(), headers: Vec::new(), payload: None });
     publish::all(kafka, proto::ITEMS.name, "items", records).await
 }
 
 fn check(item: &Item) -> Result<(), String> {
     let is_id = |id: &str| {
-        (1..=40).contains(&id.len())
-            && id.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+        (1..=40).contains(&id.len()) && id.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
     };
     need(is_id(&item.id), || format!("id {:?}: 1 to 40 of a-z, 0-9 and -", item.id))?;
     need(!item.account.is_empty(), || "account is missing: whose readers may see it".to_owned())?;

@@ -1,9 +1,10 @@
 //! The operator's commands. Each says what it found in a few lines, or as JSON with `--json`.
 
 pub mod activity;
-mod lines;
+pub mod config;
 pub mod import;
 pub mod items;
+mod lines;
 mod output;
 mod progress;
 mod publish;

@@ -9,7 +9,8 @@ const WORTH_SHOWING: u64 = 500;
 
 /// A bar on standard error up to `total`; indicatif draws it only if that is a terminal.
 pub(super) fn bar(total: u64, what: impl Into<Cow<'static, str>>) -> ProgressBar {
-    let target = if total < WORTH_SHOWING { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+    let target =
+        if total < WORTH_SHOWING { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
     let style = ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} {eta}")
         .expect("the template is a constant (tested)");
     ProgressBar::with_draw_target(Some(total), target).with_style(style).with_message(what)

@@ -75,8 +75,7 @@ impl Flight {
             if self.under_way.len() == UNDER_WAY {
                 self.land().await?;
             }
-            let sent =
-                self.producer.send(topic, &record.key, &record.headers, record.payload.as_deref());
+            let sent = self.producer.send(topic, &record.key, &record.headers, record.payload.as_deref());
             match sent {
                 Ok(delivery) => {
                     self.under_way.push_back(delivery);

@@ -45,7 +45,7 @@ pub struct Account {
     pub app_id: String,
     /// Its token.
     pub token: String,
-    /// Its EncodingAESKey; absent or empty in plain mode.
+    /// Its `EncodingAESKey`; absent or empty in plain mode.
     #[serde(default)]
     pub aes_key: Option<String>,
     /// `plain`, `compatible` or `safe`.
@@ -119,11 +119,14 @@ impl Servers {
     /// Nothing is running, or it has no such account.
     pub fn account(&self, name: &str) -> anyhow::Result<(&Account, String)> {
         let up = self.up.as_ref().ok_or_else(|| {
-            anyhow!("--account needs a running `yingbin up`; without one give --url, --token, --app-id and --mode")
+            anyhow!(
+                "--account needs a running `yingbin up`; without one give --url, --token, --app-id and --mode"
+            )
         })?;
-        let account = up.accounts.iter().find(|account| account.name == name).ok_or_else(|| {
-            anyhow!("`yingbin up` has no account {name:?}; it has {}", names(&up.accounts))
-        })?;
+        let account =
+            up.accounts.iter().find(|account| account.name == name).ok_or_else(|| {
+                anyhow!("`yingbin up` has no account {name:?}; it has {}", names(&up.accounts))
+            })?;
         Ok((account, format!("{}{}", up.gateway.trim_end_matches('/'), account.path)))
     }
 

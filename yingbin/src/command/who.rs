@@ -62,7 +62,8 @@ fn external(user: &str) -> Option<ExternalId> {
 }
 
 async fn get(url: &str, name: Name) -> anyhow::Result<Option<Profile>> {
-    let away = || format!("profile-service at {url} does not answer: is it running, and is this its address?");
+    let away =
+        || format!("profile-service at {url} does not answer: is it running, and is this its address?");
     let endpoint = Endpoint::from_shared(url.to_owned())?.connect_timeout(PATIENCE).timeout(PATIENCE);
     let mut client = ProfileServiceClient::new(endpoint.connect().await.with_context(away)?);
     match client.get(GetRequest { customer: Some(Customer { name: Some(name) }) }).await {

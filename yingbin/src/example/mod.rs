@@ -46,8 +46,10 @@ impl Example {
     /// As [`Example::read`]; or there is none.
     pub fn read_all(folder: &Path) -> Result<Vec<Self>> {
         let entries = fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
-        let mut folders: Vec<PathBuf> =
-            entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).filter(|path| path.join("account.yaml").is_file()).collect();
+        let mut folders: Vec<PathBuf> = entries
+            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+            .filter(|path| path.join("account.yaml").is_file())
+            .collect();
         folders.sort_by_key(|path| std::cmp::Reverse(path.clone()));
         ensure!(!folders.is_empty(), "{} holds no example: a folder with an account.yaml", folder.display());
         folders.iter().map(|folder| Self::read(folder)).collect()
@@ -73,7 +75,8 @@ impl Example {
         let file = self.folder.join("items.jsonl");
         let text = fs::read_to_string(&file).with_context(|| format!("{} cannot be read", file.display()))?;
         items::read(&text, now_ms).map_err(|problems| {
-            let lines: Vec<String> = problems.iter().map(|problem| format!("{}:{problem}", file.display())).collect();
+            let lines: Vec<String> =
+                problems.iter().map(|problem| format!("{}:{problem}", file.display())).collect();
             anyhow::anyhow!(lines.join("\n"))
         })
     }

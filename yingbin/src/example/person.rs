@@ -120,18 +120,30 @@ impl Person {
     #[must_use]
     pub fn import(&self, app_id: &str, at_ms: i64) -> Option<UpdateRequest> {
         let source = TraitSource::Crm.into();
-        let traits = self.crm.traits.iter().map(|(name, value)| Trait { name: name.clone(), value: value.clone(), source, at_ms });
+        let traits = self.crm.traits.iter().map(|(name, value)| Trait {
+            name: name.clone(),
+            value: value.clone(),
+            source,
+            at_ms,
+        });
         let stance = |topics: &[String], stance: Stance| -> Vec<Preference> {
-            topics.iter().map(|topic| Preference { topic: topic.clone(), stance: stance.into(), source, at_ms }).collect()
+            topics
+                .iter()
+                .map(|topic| Preference { topic: topic.clone(), stance: stance.into(), source, at_ms })
+                .collect()
         };
         let external = self.crm.external_ids.iter();
         let update = UpdateRequest {
             user: Some(self.user(app_id)),
             traits: traits.collect(),
-            preferences: [stance(&self.crm.prefer, Stance::Prefer), stance(&self.crm.drop, Stance::Drop)].concat(),
-            external_ids: external.map(|(namespace, id)| ExternalId { namespace: namespace.clone(), id: id.clone() }).collect(),
+            preferences: [stance(&self.crm.prefer, Stance::Prefer), stance(&self.crm.drop, Stance::Drop)]
+                .concat(),
+            external_ids: external
+                .map(|(namespace, id)| ExternalId { namespace: namespace.clone(), id: id.clone() })
+                .collect(),
         };
-        let empty = update.traits.is_empty() && update.preferences.is_empty() && update.external_ids.is_empty();
+        let empty =
+            update.traits.is_empty() && update.preferences.is_empty() && update.external_ids.is_empty();
         (!empty).then_some(update)
     }
 }

@@ -34,16 +34,17 @@ impl EmbeddedKafka {
         let (started, starting) = mpsc::channel();
         let (stop, stopping) = mpsc::channel::<()>();
         // The cluster may not leave the thread that made it.
-        let thread = thread::Builder::new().name("embedded-kafka".to_owned()).spawn(move || {
-            match cluster(&topics) {
-                Ok(cluster) => {
-                    if started.send(Ok(cluster.bootstrap_servers())).is_ok() {
-                        let _ended = stopping.recv();
+        let thread =
+            thread::Builder::new().name("embedded-kafka".to_owned()).spawn(move || {
+                match cluster(&topics) {
+                    Ok(cluster) => {
+                        if started.send(Ok(cluster.bootstrap_servers())).is_ok() {
+                            let _ended = stopping.recv();
+                        }
                     }
+                    Err(error) => drop(started.send(Err(error))),
                 }
-                Err(error) => drop(started.send(Err(error))),
-            }
-        })?;
+            })?;
         let bootstrap = starting.recv().map_err(|_| anyhow!("the embedded kafka ended while starting"))??;
         Ok(Self { bootstrap, stop: Some(stop), thread: Some(thread) })
     }

@@ -17,7 +17,8 @@ pub use redis::RedisServer;
 use crate::command::topics;
 
 /// Groups of the services, whose start on a fresh mock cluster has to be told.
-const GROUPS: [(&str, proto::Topic); 2] = [("content-service", proto::EVENTS), ("profile-service", proto::ACTIVITY)];
+const GROUPS: [(&str, proto::Topic); 2] =
+    [("content-service", proto::EVENTS), ("profile-service", proto::ACTIVITY)];
 
 /// Servers that somebody else runs.
 #[derive(Clone, Debug, Default)]
@@ -81,7 +82,8 @@ impl Infrastructure {
     /// What is gone when the process ends.
     #[must_use]
     pub fn volatile(&self) -> Vec<&'static str> {
-        let kafka = self.embedded_kafka.as_ref().map(|_| "Kafka (librdkafka's mock cluster, 5 MiB a partition)");
+        let kafka =
+            self.embedded_kafka.as_ref().map(|_| "Kafka (librdkafka's mock cluster, 5 MiB a partition)");
         let redis = self.redis_server.as_ref().map(|_| "Redis (a child process without persistence)");
         kafka.into_iter().chain(redis).collect()
     }
@@ -119,8 +121,10 @@ fn outside_kafka(bootstrap: String, namespace: &str) -> Kafka {
 }
 
 fn embedded_kafka(namespace: &str) -> Result<(Option<EmbeddedKafka>, Kafka)> {
-    let names: Vec<_> = proto::ALL_TOPICS.iter().map(|topic| (format!("{namespace}{}", topic.name), topic)).collect();
-    let topics: Vec<_> = names.iter().map(|(name, topic)| (name.as_str(), kafka::partitions(topic))).collect();
+    let names: Vec<_> =
+        proto::ALL_TOPICS.iter().map(|topic| (format!("{namespace}{}", topic.name), topic)).collect();
+    let topics: Vec<_> =
+        names.iter().map(|(name, topic)| (name.as_str(), kafka::partitions(topic))).collect();
     let server = EmbeddedKafka::start(&topics)?;
     let kafka = Kafka {
         group_protocol: GroupProtocol::Consumer,

@@ -36,12 +36,24 @@ impl RedisServer {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let mut command = Command::new("sh");
         command.args(["-c", WATCH, "redis"]).arg(&program);
-        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+        command.args([
+            "--port",
+            &port.to_string(),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ]);
         command.args(["--maxmemory-policy", "noeviction"]).current_dir(folder.path());
         // Its own process group: Ctrl-C in the terminal must not end it before the services.
         let child = command.stdin(Stdio::piped()).process_group(0).kill_on_drop(true).spawn();
         let mut server = Self { port, child: child.context("redis cannot be started")?, _folder: folder };
-        server.wait_until_it_answers().await.with_context(|| format!("{} does not answer", program.display()))?;
+        server
+            .wait_until_it_answers()
+            .await
+            .with_context(|| format!("{} does not answer", program.display()))?;
         Ok(server)
     }
 

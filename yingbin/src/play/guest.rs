@@ -58,7 +58,13 @@ impl Answered {
     /// The links in the texts.
     #[must_use]
     pub fn links(&self) -> Vec<TextLink> {
-        links_of(&self.messages().iter().filter_map(|message| message["text"]["content"].as_str()).collect::<String>())
+        links_of(
+            &self
+                .messages()
+                .iter()
+                .filter_map(|message| message["text"]["content"].as_str())
+                .collect::<String>(),
+        )
     }
 }
 
@@ -66,10 +72,18 @@ impl Answered {
 fn readable(message: &Value) -> String {
     match message {
         Value::String(text) => text.clone(),
-        Value::Array(values) => values.iter().map(readable).filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n"),
+        Value::Array(values) => {
+            values.iter().map(readable).filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n")
+        }
         Value::Object(fields) => {
-            let worded = fields.iter().filter(|(name, _)| !matches!(name.as_str(), "touser" | "msgtype" | "id" | "url"));
-            worded.map(|(_, value)| readable(value)).filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n")
+            let worded = fields
+                .iter()
+                .filter(|(name, _)| !matches!(name.as_str(), "touser" | "msgtype" | "id" | "url"));
+            worded
+                .map(|(_, value)| readable(value))
+                .filter(|text| !text.is_empty())
+                .collect::<Vec<_>>()
+                .join("\n")
         }
         _ => String::new(),
     }
@@ -95,8 +109,10 @@ impl Guest<'_> {
         body["openid"] = json!(self.person.openid);
         body["repeat"] = json!(deliveries);
         let url = format!("{}/sim/act", self.plays.simulator);
-        let answer: Value = self.plays.http.post(url).json(&body).send().await?.error_for_status()?.json().await?;
-        let status = answer["attempts"].as_array().and_then(|all| all.last()).and_then(|last| last["status"].as_u64());
+        let answer: Value =
+            self.plays.http.post(url).json(&body).send().await?.error_for_status()?.json().await?;
+        let status =
+            answer["attempts"].as_array().and_then(|all| all.last()).and_then(|last| last["status"].as_u64());
         ensure!(status == Some(200), "the gateway did not take the push: {answer}");
         let reply = self.plays.backstage.outcomes(mark, &self.person.openid, 1).await.pop();
         Ok(Answered { status: 200, reply: reply.context("the system is ending")? })
@@ -110,7 +126,12 @@ impl Guest<'_> {
         let mark = self.plays.backstage.mark();
         let answer = self.plays.http.get(&link.url).send().await?;
         ensure!(answer.status() == 302, "{} was answered {}", link.title, answer.status());
-        self.plays.backstage.outcomes(mark, &self.person.openid, 1).await.pop().context("the system is ending")
+        self.plays
+            .backstage
+            .outcomes(mark, &self.person.openid, 1)
+            .await
+            .pop()
+            .context("the system is ending")
     }
 
     /// The item that a link is about; `None` for a link that is none of ours.

@@ -72,7 +72,8 @@ impl Life<'_> {
 
     fn moments<'a>(&'a self, examples: &'a [Example], present_ms: i64) -> BTreeMap<i64, Vec<Deed<'a>>> {
         let mut moments: BTreeMap<i64, Vec<Deed<'a>>> = BTreeMap::new();
-        let people = examples.iter().flat_map(|example| example.people.iter().map(move |person| (example, person)));
+        let people =
+            examples.iter().flat_map(|example| example.people.iter().map(move |person| (example, person)));
         for (example, person) in people {
             let guest = Guest { plays: self.plays, account: &example.account.name, person };
             for visits in &person.visits {
@@ -84,7 +85,11 @@ impl Life<'_> {
             for habit in &person.habits {
                 let days = days(habit.from_days_ago, 1, habit.every_days);
                 for at in days.filter_map(|day| moment(present_ms, day, habit.hour)) {
-                    moments.entry(at).or_default().push(Deed::Elsewhere(guest, &example.account.app_id, habit));
+                    moments.entry(at).or_default().push(Deed::Elsewhere(
+                        guest,
+                        &example.account.app_id,
+                        habit,
+                    ));
                 }
             }
         }
@@ -99,7 +104,9 @@ impl Life<'_> {
     ) -> Result<Option<(String, String)>> {
         match deed {
             Deed::Visit(guest, visits) => {
-                visit(guest, visits, topics).await.with_context(|| format!("a visit of {}", guest.person.name))?;
+                visit(guest, visits, topics)
+                    .await
+                    .with_context(|| format!("a visit of {}", guest.person.name))?;
                 Ok(None)
             }
             Deed::Elsewhere(guest, app_id, habit) => {
@@ -116,7 +123,8 @@ impl Life<'_> {
     /// Kafka did not take it.
     pub async fn tell(&self, activity: &Activity) -> Result<()> {
         let trace = TraceParent::new_root().to_string();
-        let attributes = CloudEvent::of_activity(activity, "/examples", &trace).context("an activity of nobody")?;
+        let attributes =
+            CloudEvent::of_activity(activity, "/examples", &trace).context("an activity of nobody")?;
         let (key, value) = (attributes.key.as_bytes(), activity.encode_to_vec());
         self.producer.send(&self.activity_topic, key, &attributes.headers(), Some(&value))?.await?;
         Ok(())
@@ -130,7 +138,9 @@ impl Life<'_> {
 pub async fn visit(guest: Guest<'_>, visits: &Visits, topics: &HashMap<&str, Vec<&str>>) -> Result<()> {
     let answered = guest.does(&visits.does).await?;
     let liked = |item: &String| {
-        topics.get(item.as_str()).is_some_and(|about| about.iter().any(|topic| visits.taps.iter().any(|tap| tap == topic)))
+        topics
+            .get(item.as_str())
+            .is_some_and(|about| about.iter().any(|topic| visits.taps.iter().any(|tap| tap == topic)))
     };
     let links = answered.links();
     let interesting = links.iter().filter(|link| guest.item_of(link).as_ref().is_some_and(liked));
@@ -151,7 +161,9 @@ pub fn activity_of(person: &Person, app_id: &str, habit: &Habit, at_ms: i64) -> 
         occurred_at_ms: at_ms,
         subject: habit.subject.clone(),
         place: habit.place.clone(),
-        choices: choices.map(|(habit, value)| Choice { habit: habit.clone(), value: value.clone(), options: 0 }).collect(),
+        choices: choices
+            .map(|(habit, value)| Choice { habit: habit.clone(), value: value.clone(), options: 0 })
+            .collect(),
         ..Activity::default()
     }
 }

@@ -11,7 +11,7 @@ use clap::Args;
 
 pub use page::Page;
 pub use scene::{Expectation, Scene, Script};
-pub use stage::{Stage, Played};
+pub use stage::{Played, Stage};
 
 use crate::{
     example::Example,
@@ -38,13 +38,15 @@ pub struct StoryFlags {
 /// # Errors
 /// The system could not be started, or a push was not taken.
 pub async fn run(flags: StoryFlags) -> Result<ExitCode> {
-    runtime::telemetry::init("warn");
     let example = Example::read(&flags.folder)?;
     let script = Script::read(&flags.folder.join("story.yaml"))?;
     let mut page = Page::new(flags.json);
     page.opening(&script.title);
-    let setup =
-        Setup { examples: vec![example], ports: Ports::ANY, outside: Outside::from_environment(&flags.namespace) };
+    let setup = Setup {
+        examples: vec![example],
+        ports: Ports::ANY,
+        outside: Outside::from_environment(&flags.namespace),
+    };
     let system = System::start(setup).await?;
     let played = async {
         system.gateway_answers().await?;

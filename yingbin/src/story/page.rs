@@ -61,7 +61,10 @@ impl Page {
         if self.json {
             say(&json!({"acts": played.acts, "complaints": played.complaints, "ok": played.complaints.is_empty()}).to_string());
         } else if played.complaints.is_empty() {
-            say(&format!("\n✓ {} acts, each with its outcome, and everything was as it should be\n", played.acts));
+            say(&format!(
+                "\n✓ {} acts, each with its outcome, and everything was as it should be\n",
+                played.acts
+            ));
         } else {
             say(&format!("\n✗ {} of the expectations did not hold\n", played.complaints.len()));
         }
@@ -80,7 +83,8 @@ fn ended(seen: &Seen) -> String {
 /// The decision in one line.
 fn why(decision: &Decision) -> String {
     let slots = decision.slots.iter().filter(|slot| !slot.item_ids.is_empty());
-    let slots: Vec<String> = slots.map(|slot| format!("{} = {}", slot.name, slot.item_ids.join(", "))).collect();
+    let slots: Vec<String> =
+        slots.map(|slot| format!("{} = {}", slot.name, slot.item_ids.join(", "))).collect();
     let sources: Vec<&str> = decision.sources.iter().map(|source| source.name.as_str()).collect();
     let neutral = if decision.neutral { " (neutral)" } else { "" };
     format!("decided “{}”{neutral}: {}", decision.reply, [slots.join("; "), sources.join(", ")].join(" · "))

@@ -133,8 +133,14 @@ impl Expectation {
         };
         let outcome = seen.answered.reply.outcome().name();
         let reason = &seen.answered.reply.reason;
-        must(self.outcome.as_deref().is_none_or(|expected| expected == outcome), format!("ended {outcome} ({reason})"));
-        must(self.reason.as_deref().is_none_or(|part| reason.contains(part)), format!("the reason is {reason:?}"));
+        must(
+            self.outcome.as_deref().is_none_or(|expected| expected == outcome),
+            format!("ended {outcome} ({reason})"),
+        );
+        must(
+            self.reason.as_deref().is_none_or(|part| reason.contains(part)),
+            format!("the reason is {reason:?}"),
+        );
         must(self.messages.is_none_or(|n| n == seen.arrived), format!("{} messages arrived", seen.arrived));
         for word in &self.says {
             must(seen.text.contains(word.as_str()), format!("{word} is missing"));
@@ -142,7 +148,8 @@ impl Expectation {
         for word in &self.lacks {
             must(!seen.text.contains(word.as_str()), format!("{word} is there"));
         }
-        let asked = seen.answered.reply.decision.as_ref().is_some_and(|decision| !decision.asked_trait.is_empty());
+        let asked =
+            seen.answered.reply.decision.as_ref().is_some_and(|decision| !decision.asked_trait.is_empty());
         must(self.asks.is_none_or(|asks| asks == asked), format!("asked: {asked}"));
         for item in seen.again.iter().filter(|_| self.nothing_again) {
             must(false, format!("{item} was offered again"));

@@ -81,7 +81,9 @@ impl<'a> Stage<'a> {
             let complaints = complaints(scene, &seen);
             seen.iter().for_each(|seen| self.page.seen(seen));
             complaints.iter().for_each(|complaint| self.page.complaint(complaint));
-            played.complaints.extend(complaints.into_iter().map(|complaint| format!("{}: {complaint}", scene.title)));
+            played
+                .complaints
+                .extend(complaints.into_iter().map(|complaint| format!("{}: {complaint}", scene.title)));
         }
         Ok(played)
     }
@@ -102,7 +104,10 @@ impl<'a> Stage<'a> {
             Ok::<_, anyhow::Error>((guest.person, answered, self.arrived(guest.person).await? - before))
         });
         let answers = try_join_all(acting).await?;
-        Ok(answers.into_iter().map(|(person, answered, arrived)| self.seen(person, answered, arrived)).collect())
+        Ok(answers
+            .into_iter()
+            .map(|(person, answered, arrived)| self.seen(person, answered, arrived))
+            .collect())
     }
 
     fn seen(&mut self, person: &Person, answered: Answered, arrived: usize) -> Seen {
@@ -122,7 +127,8 @@ impl<'a> Stage<'a> {
             .collect();
         for day in 1..=days.days {
             self.system.clock.set_ms(start + i64::from(day) * 24 * HOUR_MS);
-            for (name, visits) in days.visits.iter().filter(|(_, visits)| day % visits.every_days.max(1) == 0) {
+            for (name, visits) in days.visits.iter().filter(|(_, visits)| day % visits.every_days.max(1) == 0)
+            {
                 visit(self.guest(name)?, visits, &topics).await?;
             }
         }
@@ -168,7 +174,9 @@ fn shown_in(reply: &Reply) -> HashSet<String> {
 fn complaints(scene: &Scene, seen: &[Seen]) -> Vec<String> {
     let of_guests = seen.iter().flat_map(|seen| {
         let expectations = scene.expect.iter().filter(|expectation| expectation.concerns(&seen.name));
-        expectations.flat_map(|expectation| expectation.complaints(seen)).map(|wrong| format!("{}: {wrong}", seen.name))
+        expectations
+            .flat_map(|expectation| expectation.complaints(seen))
+            .map(|wrong| format!("{}: {wrong}", seen.name))
     });
     let mut complaints: Vec<String> = of_guests.collect();
     let texts: HashSet<&str> = seen.iter().map(|seen| seen.text.as_str()).collect();

@@ -39,7 +39,6 @@ pub struct UpFlags {
 /// # Errors
 /// Something could not be started or failed; the error says what would help.
 pub async fn run(flags: UpFlags) -> Result<()> {
-    runtime::telemetry::init("warn");
     let shutdown = runtime::process::on_signal()?;
     let examples = match flags.examples {
         Some(folder) => Example::read_all(&folder)?,
@@ -84,7 +83,8 @@ async fn present(system: &System, json: bool) -> Result<Announcement> {
 
 fn progress_bar() -> ProgressBar {
     let bar = ProgressBar::new(1);
-    let style = ProgressStyle::with_template("living through two months {bar:40} {pos}/{len} moments {elapsed}");
+    let style =
+        ProgressStyle::with_template("living through two months {bar:40} {pos}/{len} moments {elapsed}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     if !std::io::stderr().is_terminal() {
         bar.set_draw_target(ProgressDrawTarget::hidden());

@@ -44,10 +44,16 @@ impl Running {
             return Ok(());
         }
         match tokio::time::timeout(PATIENCE, &mut self.task).await {
-            Ok(ended) => ended.map_err(Into::into).flatten().with_context(|| format!("{} while ending", self.name)),
+            Ok(ended) => {
+                ended.map_err(Into::into).flatten().with_context(|| format!("{} while ending", self.name))
+            }
             Err(_) => {
                 self.task.abort();
-                Err(anyhow!("{} was still running {} s after it was asked to end", self.name, PATIENCE.as_secs()))
+                Err(anyhow!(
+                    "{} was still running {} s after it was asked to end",
+                    self.name,
+                    PATIENCE.as_secs()
+                ))
             }
         }
     }

@@ -32,7 +32,9 @@ pub(super) fn gateway(
                 previous_aes_key: None,
                 mode: account.mode,
             },
-            home_url: Some(account.home_url.parse().with_context(|| format!("home_url of {}", account.name))?),
+            home_url: Some(
+                account.home_url.parse().with_context(|| format!("home_url of {}", account.name))?,
+            ),
         })
     });
     let nowhere = ([127, 0, 0, 1], 0).into();

@@ -156,14 +156,20 @@ impl System {
         let present_ms = self.clock.now_ms();
         let mut profiles = self.profiles().await?;
         self.import(&mut profiles, present_ms).await?;
-        let items: Vec<_> =
-            self.examples.iter().map(|example| example.items(present_ms)).collect::<Result<Vec<_>>>()?.concat();
+        let items: Vec<_> = self
+            .examples
+            .iter()
+            .map(|example| example.items(present_ms))
+            .collect::<Result<Vec<_>>>()?
+            .concat();
         let told = self.life().live(&self.examples, &items, present_ms, progress).await?;
         for example in &self.examples {
             for person in &example.people {
                 if let Some(last) = told.get(&person.openid) {
                     let user = person.user(&example.account.app_id);
-                    self.learned(user, last).await.with_context(|| format!("activities of {}", person.name))?;
+                    self.learned(user, last)
+                        .await
+                        .with_context(|| format!("activities of {}", person.name))?;
                 }
             }
         }
@@ -257,11 +263,13 @@ impl System {
     /// # Errors
     /// A service did not end in order; the others are ended all the same.
     pub async fn stop(self) -> Result<()> {
+        let Self { services, infrastructure, producer, plays, .. } = self;
         let mut ended = Ok(());
-        for service in self.services {
+        for service in services {
             ended = ended.and(service.stop().await);
         }
-        self.infrastructure.stop().await;
+        drop((producer, plays));
+        infrastructure.stop().await;
         ended
     }
 }
@@ -284,4 +292,3 @@ fn http() -> Result<reqwest::Client> {
     let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
     Ok(client.timeout(Duration::from_secs(20)).build()?)
 }
-

@@ -1,5 +1,6 @@
 //! Runs the command line as a person does: as a process, with its input, output and exit code.
 #![allow(dead_code, reason = "each test file uses a part")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{
     io::Write as _,

@@ -72,10 +72,18 @@ impl Stand {
 
     /// What is known about somebody.
     pub async fn profile(&self, guest: &Guest<'_>) -> Option<Profile> {
-        let example = self.system.examples.iter().find(|example| example.account.name == guest.account).unwrap();
+        let example =
+            self.system.examples.iter().find(|example| example.account.name == guest.account).unwrap();
         let name = Some(Name::User(guest.person.user(&example.account.app_id)));
         let request = GetRequest { customer: Some(Customer { name }) };
-        self.system.profiles().await.unwrap().get(request).await.ok().and_then(|found| found.into_inner().profile)
+        self.system
+            .profiles()
+            .await
+            .unwrap()
+            .get(request)
+            .await
+            .ok()
+            .and_then(|found| found.into_inner().profile)
     }
 
     /// Reads topics from now on, as any other consumer would.

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use csv::{Reader, ReaderBuilder, StringRecord, Trim};
 
-use super::row::Told;
+use super::row::{Numbered, Told};
 use crate::command::Problem;
 
 /// What a column means.
@@ -18,9 +18,7 @@ enum Column {
 }
 
 /// The rows with the lines on which they begin. Blank lines are left out; a field may hold line breaks in quotes.
-pub(super) fn rows<R: Read>(
-    input: R,
-) -> Result<impl Iterator<Item = (u64, Result<Told, String>)> + use<R>, Problem> {
+pub(super) fn rows<R: Read>(input: R) -> Result<impl Iterator<Item = Numbered> + use<R>, Problem> {
     let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(input);
     let columns = columns(&mut reader).map_err(|what| Problem { line: 1, what })?;
     let mut line = 1;
@@ -98,7 +96,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn read(text: &str) -> Result<Vec<(u64, Result<Told, String>)>, Problem> {
+    fn read(text: &str) -> Result<Vec<Numbered>, Problem> {
         rows(std::io::Cursor::new(text.as_bytes().to_vec())).map(Iterator::collect)
     }
 

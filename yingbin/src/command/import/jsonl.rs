@@ -8,7 +8,7 @@ use std::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::row::Told;
+use super::row::{Numbered, Told};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,7 +25,7 @@ struct Line {
 }
 
 /// The rows with their line numbers; blank lines are left out.
-pub(super) fn rows(input: impl Read) -> impl Iterator<Item = (u64, Result<Told, String>)> {
+pub(super) fn rows(input: impl Read) -> impl Iterator<Item = Numbered> {
     let lines = (1..).zip(BufReader::new(input).split(b'\n'));
     lines.filter_map(|(number, line)| {
         let line = match line {
@@ -58,7 +58,7 @@ fn texts(values: BTreeMap<String, Value>) -> Result<Vec<(String, String)>, Strin
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Vec<(u64, Result<Told, String>)> {
+    fn read(text: &str) -> Vec<Numbered> {
         rows(std::io::Cursor::new(text.as_bytes().to_vec())).collect()
     }
 
@@ -78,7 +78,9 @@ mod tests {
 
     #[test]
     fn bad_lines_keep_their_numbers() {
-        let read = read("\n{\"openid\":1}\n\n{\"openid\":\"o\",\"trait\":{}}\n{\"openid\":\"o\",\"traits\":{\"a\":[]}}\n{}");
+        let read = read(
+            "\n{\"openid\":1}\n\n{\"openid\":\"o\",\"trait\":{}}\n{\"openid\":\"o\",\"traits\":{\"a\":[]}}\n{}",
+        );
         let numbers: Vec<u64> = read.iter().map(|(number, _)| *number).collect();
         assert_eq!(numbers, [2, 4, 5, 6]);
         let expected = ["invalid type", "unknown field `trait`", "a is neither", "missing field `openid`"];

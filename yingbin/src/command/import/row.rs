@@ -5,6 +5,9 @@ use proto::{
     profile::{Preference, Stance, Trait, TraitSource, UpdateRequest},
 };
 
+/// The line on which a row begins, and what it tells or what is wrong with it.
+pub(super) type Numbered = (u64, Result<Told, String>);
+
 /// What a row tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Told {
@@ -20,9 +23,8 @@ impl Told {
         self.check()?;
         let source = TraitSource::Crm.into();
         let trait_of = |(name, value)| Trait { name, value, source, at_ms: now_ms };
-        let preference = |stance: Stance| {
-            move |topic| Preference { topic, stance: stance.into(), source, at_ms: now_ms }
-        };
+        let preference =
+            |stance: Stance| move |topic| Preference { topic, stance: stance.into(), source, at_ms: now_ms };
         let prefer = self.prefer.into_iter().map(preference(Stance::Prefer));
         let drop = self.drop.into_iter().map(preference(Stance::Drop));
         let external = |(namespace, id)| ExternalId { namespace, id };

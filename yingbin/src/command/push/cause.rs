@@ -55,7 +55,8 @@ fn signature(captured: &Captured<'_>) -> Option<String> {
     let covers = |token: &Secret, encrypt: &str| keys(token).check_msg_signature(query, encrypt).is_ok();
     let trimmed = Secret::new(captured.token.expose().trim());
     let encrypt = encrypt.as_deref().filter(|_| query.msg_signature.is_some());
-    let found = if trimmed != captured.token && (signs(&trimmed, query) || encrypt.is_some_and(|e| covers(&trimmed, e)))
+    let found = if trimmed != captured.token
+        && (signs(&trimmed, query) || encrypt.is_some_and(|e| covers(&trimmed, e)))
     {
         "The Token has white space around it: without that it verifies."
     } else if encrypt.is_some_and(|e| covers(&captured.token, &e.replace(' ', "+"))) {

@@ -25,7 +25,7 @@ pub struct DecodeFlags {
     /// Token from the account's settings.
     #[arg(long)]
     token: String,
-    /// EncodingAESKey from the account's settings, 43 characters. Not needed for a clear push.
+    /// `EncodingAESKey` from the account's settings, 43 characters. Not needed for a clear push.
     #[arg(long, value_name = "KEY")]
     aes_key: Option<String>,
     /// AppId of the account. Without it the receive id is told, not compared.
@@ -146,7 +146,8 @@ mod tests {
 
     #[test]
     fn the_query_is_found_in_whatever_was_copied() {
-        for given in ["a=1&b=2", "?a=1&b=2", "https://x.example/wechat/n?a=1&b=2#top", " /wechat/n?a=1&b=2\n"] {
+        for given in ["a=1&b=2", "?a=1&b=2", "https://x.example/wechat/n?a=1&b=2#top", " /wechat/n?a=1&b=2\n"]
+        {
             assert_eq!(query_part(given), "a=1&b=2", "{given}");
         }
     }

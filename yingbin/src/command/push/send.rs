@@ -32,7 +32,7 @@ pub struct SendFlags {
     /// Token of the account.
     #[arg(long, required_unless_present = "account")]
     token: Option<String>,
-    /// EncodingAESKey of the account; needed in compatible and safe mode.
+    /// `EncodingAESKey` of the account; needed in compatible and safe mode.
     #[arg(long, value_name = "KEY")]
     aes_key: Option<String>,
     /// AppId of the account.

@@ -16,9 +16,19 @@ pub(super) fn of(profile: &Profile) -> String {
         ("said", stated(profile)),
         ("likes, as learned", tastes(profile)),
         ("habits", habits(profile)),
-        ("asked already", profile.asked.iter().map(|asked| format!("{} on {}", asked.r#trait, point(asked.at_ms))).collect()),
+        (
+            "asked already",
+            profile
+                .asked
+                .iter()
+                .map(|asked| format!("{} on {}", asked.r#trait, point(asked.at_ms)))
+                .collect(),
+        ),
         ("did elsewhere", activities(profile)),
-        ("numbers elsewhere", profile.external_ids.iter().map(|id| format!("{}:{}", id.namespace, id.id)).collect()),
+        (
+            "numbers elsewhere",
+            profile.external_ids.iter().map(|id| format!("{}:{}", id.namespace, id.id)).collect(),
+        ),
     ];
     let filled = sections.into_iter().filter(|(_, lines)| !lines.is_empty());
     let text = filled.map(|(title, lines)| format!("\n{title}\n  {}\n", lines.join("\n  ")));
@@ -97,7 +107,9 @@ fn tastes(profile: &Profile) -> Vec<String> {
     let mut strongest: Vec<_> = profile.tastes.iter().collect();
     strongest.sort_by(|a, b| b.value.total_cmp(&a.value));
     let shown = strongest.iter().take(SHOWN);
-    shown.map(|t| format!("{} {:.2} ({}, as of {})", t.topic, t.value, kind(t.kind()), point(t.at_ms))).collect()
+    shown
+        .map(|t| format!("{} {:.2} ({}, as of {})", t.topic, t.value, kind(t.kind()), point(t.at_ms)))
+        .collect()
 }
 
 fn habits(profile: &Profile) -> Vec<String> {

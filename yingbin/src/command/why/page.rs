@@ -28,12 +28,18 @@ pub(super) fn of(reply: &Reply) -> String {
 
 fn outcome(reply: &Reply) -> Vec<String> {
     let mut lines = vec![
-        format!("Event {} ({}) of {}", reply.event_id, reply.event_kind.replace('_', " "), point(reply.occurred_at_ms)),
+        format!(
+            "Event {} ({}) of {}",
+            reply.event_id,
+            reply.event_kind.replace('_', " "),
+            point(reply.occurred_at_ms)
+        ),
         format!("User {} of account {} ({})", reply.openid, reply.account, reply.app_id),
         format!("\nIt ended on {}: {}.", point(reply.ended_at_ms), ending(reply.outcome())),
     ];
     if !reply.reason.is_empty() {
-        let until = if reply.until_ms == 0 { String::new() } else { format!(", until {}", point(reply.until_ms)) };
+        let until =
+            if reply.until_ms == 0 { String::new() } else { format!(", until {}", point(reply.until_ms)) };
         lines.push(format!("The reason: {}{until}.", reply.reason));
     }
     lines
@@ -76,8 +82,9 @@ fn known(decision: &Decision) -> String {
     let visit = profile.visit.as_ref().map_or(0, |visit| visit.number);
     let began = if *visit_started { "began with this event" } else { "was under way" };
     let clear = habits.iter().filter(|habit| habit.clear);
-    let habits: Vec<String> =
-        clear.map(|habit| format!("; habit {} = {} ({:.0} %)", habit.name, habit.value, habit.probability * 100.0)).collect();
+    let habits: Vec<String> = clear
+        .map(|habit| format!("; habit {} = {} ({:.0} %)", habit.name, habit.value, habit.probability * 100.0))
+        .collect();
     format!(
         "Visit {visit} {began}. Known: {} traits, {} stated wishes, {} tastes{}.",
         profile.traits.len(),
@@ -92,7 +99,10 @@ fn budget(budget: &Budget) -> String {
     if right.is_empty() {
         return "WeChat gave no right to send.".to_owned();
     }
-    format!("Right to send by {right:?}: {before} messages before, {after} after, until {}.", point(*until_ms))
+    format!(
+        "Right to send by {right:?}: {before} messages before, {after} after, until {}.",
+        point(*until_ms)
+    )
 }
 
 fn rule(looked: &RuleMatch, chosen: &str) -> String {
@@ -152,7 +162,8 @@ fn question(decision: &Decision) -> Vec<String> {
 }
 
 fn part(number: u32, part: &Part) -> String {
-    let errcode = part.errcode.filter(|code| *code != 0).map_or_else(String::new, |code| format!(", errcode {code}"));
+    let errcode =
+        part.errcode.filter(|code| *code != 0).map_or_else(String::new, |code| format!(", errcode {code}"));
     let attempts = if part.attempts > 1 { format!(", {} attempts", part.attempts) } else { String::new() };
     let (name, at) = (part.outcome().name().replace('_', " "), point(part.ended_at_ms));
     format!("  {number}. {name} on {at}{errcode}{attempts}\n     {}", part.message)

@@ -11,7 +11,10 @@ fn decision() -> Decision {
     Decision {
         at_ms: 1_754_000_000_000,
         enrichment: Some(Enrichment {
-            profile: Some(Profile { visit: Some(Visit { number: 7, ..Visit::default() }), ..Profile::default() }),
+            profile: Some(Profile {
+                visit: Some(Visit { number: 7, ..Visit::default() }),
+                ..Profile::default()
+            }),
             visit_started: true,
             habits: vec![HabitOpinion {
                 name: "seat.side".into(),
@@ -24,7 +27,12 @@ fn decision() -> Decision {
         reply: "morning".into(),
         rules: vec![
             RuleMatch { reply: "morning".into(), trigger: "visit".into(), held: true, reason: String::new() },
-            RuleMatch { reply: "night".into(), trigger: "visit".into(), held: false, reason: "quiet hours".into() },
+            RuleMatch {
+                reply: "night".into(),
+                trigger: "visit".into(),
+                held: false,
+                reason: "quiet hours".into(),
+            },
         ],
         slots: vec![Slot {
             name: "lead".into(),
