@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -98,11 +98,11 @@ impl Accounts {
 
     /// Takes changed playbooks over until `shutdown`. A bad file never replaces a good one; it is told once.
     pub async fn watch(self: Arc<Self>, shutdown: CancellationToken) {
-        let mut seen: HashMap<&str, Option<(SystemTime, u64)>> = HashMap::new();
+        let mut seen: HashMap<&str, Stamp> = HashMap::new();
         loop {
             for (app_id, account) in &self.0 {
                 let stamp = stamp(&account.file).await;
-                if seen.insert(app_id, stamp).is_some_and(|before| before != stamp) {
+                if seen.insert(app_id, stamp) != Some(stamp) {
                     account.reload().await;
                 }
             }
@@ -133,7 +133,9 @@ impl Account {
         })?;
         let text = std::fs::read_to_string(&account.playbook)
             .with_context(|| format!("the playbook {} cannot be read", account.playbook.display()))?;
-        let playbook = parse(&account.playbook, &text, account)?;
+        let playbook = parse(&account.playbook, &text, &account.name, account.kind);
+        let playbook =
+            playbook.map_err(|problems| anyhow::anyhow!("the playbook is not good:\n{problems}"))?;
         Ok(Self {
             index,
             name: account.name.clone(),
@@ -198,11 +200,10 @@ impl Account {
     }
 
     async fn reload(&self) {
-        let file = self.file.display().to_string();
         let parsed = match tokio::fs::read_to_string(&self.file).await {
             Ok(text) if *self.playbook().hash() == hash(&text) => return,
-            Ok(text) => Playbook::parse(&file, &text, self.kind).map_err(|problems| problems.to_string()),
-            Err(error) => Err(format!("{file}: {error}")),
+            Ok(text) => parse(&self.file, &text, &self.name, self.kind),
+            Err(error) => Err(format!("{}: {error}", self.file.display())),
         };
         match parsed {
             Ok(playbook) => {
@@ -221,13 +222,12 @@ impl Account {
     }
 }
 
-fn parse(file: &std::path::Path, text: &str, account: &config::Account) -> anyhow::Result<Playbook> {
-    let problems = match Playbook::parse(&file.display().to_string(), text, account.kind) {
-        Ok(playbook) if playbook.account() == account.name => return Ok(playbook),
-        Ok(playbook) => format!("{}: it is written for account {}", file.display(), playbook.account()),
-        Err(problems) => problems.to_string(),
-    };
-    anyhow::bail!("the playbook is not good:\n{problems}")
+fn parse(file: &Path, text: &str, name: &str, kind: AccountKind) -> Result<Playbook, String> {
+    match Playbook::parse(&file.display().to_string(), text, kind) {
+        Ok(playbook) if playbook.account() == name => Ok(playbook),
+        Ok(playbook) => Err(format!("{}: it is written for account {}", file.display(), playbook.account())),
+        Err(problems) => Err(problems.to_string()),
+    }
 }
 
 fn hash(text: &str) -> String {
@@ -235,7 +235,10 @@ fn hash(text: &str) -> String {
     hex::encode(sha2::Sha256::digest(text))
 }
 
-async fn stamp(file: &std::path::Path) -> Option<(SystemTime, u64)> {
+/// When a file was changed and how long it is; `None`: it cannot be looked at.
+type Stamp = Option<(SystemTime, u64)>;
+
+async fn stamp(file: &Path) -> Stamp {
     let about = tokio::fs::metadata(file).await.ok()?;
     Some((about.modified().ok()?, about.len()))
 }

@@ -139,6 +139,7 @@ impl Shared {
             let mut intake = self.intake();
             let (running, lanes) = intake.under_way();
             self.metrics.under_way(running, lanes);
+            self.metrics.ledger_trips(self.rooms.ledger.trips());
             intake.open().for_each(|(partition, records)| self.metrics.open(partition, records));
             intake.moved()
         };

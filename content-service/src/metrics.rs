@@ -49,6 +49,7 @@ struct Families {
     send_seconds: Histogram,
     fallbacks: Family<Named, Counter>,
     dlq: Family<Named, Counter>,
+    ledger_trips: Gauge,
     ledger_waits: Counter,
     ledger_logged_s: AtomicU64,
     close_dropped: Counter,
@@ -79,6 +80,7 @@ impl Default for Metrics {
             send_seconds: seconds(),
             fallbacks: Family::default(),
             dlq: Family::default(),
+            ledger_trips: Gauge::default(),
             ledger_waits: Counter::default(),
             ledger_logged_s: AtomicU64::new(0),
             close_dropped: Counter::default(),
@@ -125,6 +127,11 @@ impl Metrics {
         all.register("send_seconds", "Duration of custom/send", f.send_seconds.clone());
         all.register("fallbacks", "Replies made without something, by what was missing", f.fallbacks.clone());
         all.register("dlq", "Records set aside, by class", f.dlq.clone());
+        all.register(
+            "ledger_trips",
+            "Round trips to the ledger's Redis since the start",
+            f.ledger_trips.clone(),
+        );
         all.register("ledger_waits", "Ledger calls that Redis did not answer", f.ledger_waits.clone());
         all.register("close_dropped", "Ledger entries left open until they lapse", f.close_dropped.clone());
         all.register("fence_rejected", "Sends stopped before the first byte", f.fenced.clone());
@@ -192,6 +199,11 @@ impl Metrics {
     /// A record was set aside.
     pub fn set_aside(&self, class: &str) {
         self.0.dlq.get_or_create(&Named { name: class.to_owned() }).inc();
+    }
+
+    /// Round trips to the ledger's Redis so far.
+    pub fn ledger_trips(&self, trips: u64) {
+        self.0.ledger_trips.set(i64::try_from(trips).unwrap_or(i64::MAX));
     }
 
     /// Redis did not do a ledger's step; logged at most once in ten seconds.

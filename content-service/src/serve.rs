@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use futures::{FutureExt as _, future::BoxFuture};
 use prometheus_client::registry::Registry;
 use prost::Message as _;
 use proto::{LinkKey, content::Item};
@@ -84,58 +85,19 @@ pub async fn serve(
     let last = CancellationToken::new();
 
     let producer = config.kafka.producer("content-service").context("the producer cannot be made")?;
-    let redis = Redis::new(&config.redis, &config.kafka.namespace).context("redis.url")?;
-    let accounts = Arc::new(Accounts::open(&config, &metrics)?);
-    let catalogue = Arc::new(Catalogue::new());
-    let (profiles, looking_up) =
-        Profiles::new(&config.profile.endpoint, config.profile.deadline, tasks.token())?;
-    let (closer, closing) = Closer::new(redis.clone(), metrics.clone(), last.clone());
-    let terms = Terms { ttl: config.delivery.ledger_ttl, lease: config.delivery.lease() };
-    let ledger = Ledger::new(redis, terms, clock.clone(), metrics.clone());
-    let deliverer = Deliverer::new(
-        ledger.clone(),
-        config.delivery.clone(),
-        config.concurrency.sends,
-        clock.clone(),
-        metrics.clone(),
-    );
-    let gatherer = Gatherer::new(config.sources.clone(), clock.clone(), metrics.clone())?;
-    let rooms = Arc::new(Rooms {
-        accounts: Arc::clone(&accounts),
-        profiles,
-        gatherer,
-        catalogue: Arc::clone(&catalogue),
-        links: links(&config),
-        ledger,
-        deliverer,
-        publisher: Publisher::new(&config.kafka, producer.clone(), metrics.clone()),
-        closer,
-        terms: config.delivery.clone(),
-        owner: format!("{:016x}", rand::random::<u64>()),
-        clock,
-        metrics: metrics.clone(),
-    });
+    let (rooms, [looking_up, closing]) = rooms(&config, &producer, clock, &metrics, &tasks.token(), &last)?;
+    let rooms = Arc::new(rooms);
 
     let hold = health.hold(CATALOGUE);
-    let following = (config.kafka.clone(), tasks.token());
+    let (kafka, shutdown, catalogue) = (config.kafka.clone(), tasks.token(), Arc::clone(&rooms.catalogue));
     tasks.spawn(CATALOGUE, async move {
-        let (kafka, shutdown) = following;
         let take = |record: TableRecord<'_>| apply(&catalogue, &metrics, record);
         Ok(follow(&kafka, &kafka.topic(proto::ITEMS.name), take, hold, shutdown).await?)
     });
-    let watched = tasks.token();
-    tasks.spawn("playbooks", async move {
-        accounts.watch(watched).await;
-        Ok(())
-    });
-    tasks.spawn("profile addresses", async move {
-        looking_up.await;
-        Ok(())
-    });
-    tasks.spawn("closer", async move {
-        closing.await;
-        Ok(())
-    });
+    let watching = Arc::clone(&rooms.accounts).watch(tasks.token());
+    tasks.spawn("playbooks", watching.map(Ok));
+    tasks.spawn("profile addresses", looking_up.map(Ok));
+    tasks.spawn("closer", closing.map(Ok));
     let alive = watch_over(&health, producer);
     tasks.spawn("admin", admin(listeners.admin, health.clone(), Arc::new(registry), last.clone()));
     let (shutdown, last) = (tasks.token(), last.drop_guard());
@@ -147,6 +109,40 @@ pub async fn serve(
         ended
     });
     tasks.run(drain).await
+}
+
+/// The rooms, and the two tasks that work for them: addresses of profile-service, and the ledger's closer.
+fn rooms(
+    config: &Config,
+    producer: &Producer,
+    clock: Clock,
+    metrics: &Metrics,
+    shutdown: &CancellationToken,
+    last: &CancellationToken,
+) -> anyhow::Result<(Rooms, [BoxFuture<'static, ()>; 2])> {
+    let redis = Redis::new(&config.redis, &config.kafka.namespace).context("redis.url")?;
+    let (profiles, looking_up) =
+        Profiles::new(&config.profile.endpoint, config.profile.deadline, shutdown.clone())?;
+    let (closer, closing) = Closer::new(redis.clone(), metrics.clone(), last.clone());
+    let terms = Terms { ttl: config.delivery.ledger_ttl, lease: config.delivery.lease() };
+    let ledger = Ledger::new(redis, terms, clock.clone(), metrics.clone());
+    let (delivery, sends) = (config.delivery.clone(), config.concurrency.sends);
+    let rooms = Rooms {
+        accounts: Arc::new(Accounts::open(config, metrics)?),
+        profiles,
+        gatherer: Gatherer::new(config.sources.clone(), clock.clone(), metrics.clone())?,
+        catalogue: Arc::new(Catalogue::new()),
+        links: links(config),
+        deliverer: Deliverer::new(ledger.clone(), delivery, sends, clock.clone(), metrics.clone()),
+        ledger,
+        publisher: Publisher::new(&config.kafka, producer.clone(), metrics.clone()),
+        closer,
+        terms: config.delivery.clone(),
+        owner: format!("{:016x}", rand::random::<u64>()),
+        clock,
+        metrics: metrics.clone(),
+    };
+    Ok((rooms, [looking_up.boxed(), closing.boxed()]))
 }
 
 /// Takes events as soon as the catalogue is there, until the shutdown.

@@ -19,10 +19,6 @@ use yingbin::{
     story::{self, StoryFlags},
     up::{self, UpFlags},
 };
-use yingbin::{
-    story::{self, StoryFlags},
-    up::{self, UpFlags},
-};
 
 /// Yingbin (迎宾): knows who has just walked in, and has the shop rearranged before the guest looks up.
 #[derive(Parser)]

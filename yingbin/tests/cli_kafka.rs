@@ -98,7 +98,7 @@ fn a_tail_shows_what_comes_after_its_start_and_nothing_before() {
             .unwrap();
         let mut ready = String::new();
         BufReader::new(child.stderr.take().unwrap()).read_line(&mut ready).unwrap();
-        assert!(ready.contains("3 partitions from their end"), "{ready}");
+        assert!(ready.contains("3 partition(s) from the end"), "{ready}");
         produce_event(kafka, &event("after"));
         let output = child.wait_with_output().unwrap();
         let shown = lines(&String::from_utf8(output.stdout).unwrap());

@@ -17,16 +17,18 @@ use super::{
     score::{Reader, Terms},
 };
 use crate::{
-    catalogue::{AccountIndex, Facet},
+    catalogue::{AccountIndex, ByTime, Facet, List},
     playbook::{Reply, Slot, facts::Facts},
 };
 
 /// Entries of one list that are looked at.
 const LOOKED_AT: usize = 200;
-/// Of those, entries of a list by taste that are scored.
-const PER_TASTE: usize = 60;
+/// Of those, items of a place, of a wanted topic or with a pin that are scored.
+const PER_LIST: usize = 100;
+/// Of those, items of a topic of taste that are scored.
+const PER_TASTE: usize = 40;
 /// Topics of taste whose lists are looked at.
-const TASTES: usize = 8;
+const TASTES: usize = 6;
 const RECORDED_CANDIDATES: usize = 20;
 /// Exclusions that the record of a slot holds.
 pub(super) const RECORDED_EXCLUSIONS: usize = 50;
@@ -36,6 +38,9 @@ pub(super) struct Filled {
     pub items: Vec<Arc<Item>>,
     pub record: reply::Slot,
 }
+
+/// Items of one list, in its order.
+type Items<'i> = Box<dyn Iterator<Item = &'i Arc<Item>> + 'i>;
 
 struct Scored<'a> {
     item: &'a Arc<Item>,
@@ -145,32 +150,30 @@ impl Picker<'_> {
     }
 
     /// The lists to look at, each with the number of its items to score.
-    fn lists<'i>(&self, index: &'i AccountIndex) -> Vec<(Vec<&'i Arc<Item>>, usize)> {
+    fn lists<'i>(&self, index: &'i AccountIndex) -> Vec<(Items<'i>, usize)> {
         let at_ms = self.reader.at_ms;
-        let by = |facet, name: &str| {
-            let list = index.list(facet, name).into_iter();
-            list.flat_map(move |list| list.skip_to(move |entry| entry.0.published_at_ms > at_ms))
-                .take(LOOKED_AT)
-                .map(|entry| &entry.0)
-                .collect::<Vec<_>>()
+        let newest = |list: &'i List<ByTime>| -> Items<'i> {
+            let published = list.skip_to(move |entry| entry.0.published_at_ms > at_ms);
+            Box::new(published.take(LOOKED_AT).map(|entry| &entry.0))
         };
+        let by = |facet, name: &str| index.list(facet, name).map(newest);
+        let scored = |list: Option<Items<'i>>, most| list.map(|list| (list, most));
         if let Some(place) = &self.place {
-            return vec![(by(Facet::Place, place), LOOKED_AT)];
+            return scored(by(Facet::Place, place), PER_LIST).into_iter().collect();
         }
         if !self.slot.topics.is_empty() {
-            return self.slot.topics.iter().map(|topic| (by(Facet::Topic, topic), LOOKED_AT)).collect();
+            let topics = self.slot.topics.iter();
+            return topics.filter_map(|topic| scored(by(Facet::Topic, topic), PER_LIST)).collect();
         }
-        let newest = match &self.slot.section {
+        let all = match &self.slot.section {
             Some(section) => by(Facet::Section, section),
-            None => {
-                let newest = index.newest().skip_to(|entry| entry.0.published_at_ms > at_ms);
-                newest.take(LOOKED_AT).map(|entry| &entry.0).collect()
-            }
+            None => Some(newest(index.newest())),
         };
-        let pinned = index.pinned().iter().take(LOOKED_AT).map(|entry| &entry.0).collect();
-        let near = self.near.as_deref().map(|place| (by(Facet::Place, place), PER_TASTE));
-        let tastes = self.tastes().into_iter().map(|topic| (by(Facet::Topic, topic), PER_TASTE));
-        [(newest, LOOKED_AT), (pinned, LOOKED_AT)].into_iter().chain(near).chain(tastes).collect()
+        let pinned: Items<'i> = Box::new(index.pinned().iter().take(LOOKED_AT).map(|entry| &entry.0));
+        let near = self.near.as_deref().and_then(|place| scored(by(Facet::Place, place), PER_TASTE));
+        let tastes = self.tastes().into_iter();
+        let tastes = tastes.filter_map(|topic| scored(by(Facet::Topic, topic), PER_TASTE));
+        scored(all, LOOKED_AT).into_iter().chain([(pinned, PER_LIST)]).chain(near).chain(tastes).collect()
     }
 
     /// The topics that the reader likes best, stated ones first.

@@ -87,6 +87,12 @@ impl Ledger {
         Self { redis, terms, clock, scripts: Arc::default(), metrics }
     }
 
+    /// Round trips made so far, closing included.
+    #[must_use]
+    pub fn trips(&self) -> u64 {
+        self.redis.trips()
+    }
+
     /// The place of an event: `user` is the record key, `fence` whoever asks.
     #[must_use]
     pub fn place(&self, user: &str, event_id: &str, fence: String) -> Place {

@@ -135,6 +135,11 @@ impl Profiles {
         (address, tokio::spawn(serving))
     }
 
+    fn note_trace<T>(&self, request: &Request<T>) {
+        let trace = request.metadata().get("traceparent").map(|value| value.to_str().unwrap().to_owned());
+        self.lock().traceparents.extend(trace);
+    }
+
     pub(crate) fn lock(&self) -> MutexGuard<'_, Told> {
         self.0.lock().unwrap()
     }
@@ -143,10 +148,9 @@ impl Profiles {
 #[tonic::async_trait]
 impl ProfileService for Profiles {
     async fn enrich(&self, request: Request<EnrichRequest>) -> Result<Response<EnrichResponse>, Status> {
-        let trace = request.metadata().get("traceparent").map(|value| value.to_str().unwrap().to_owned());
+        self.note_trace(&request);
         let event = request.into_inner().event.unwrap();
         let mut told = self.lock();
-        told.traceparents.extend(trace);
         told.enriched.push(event.id.clone());
         let profile = Profile { version: 1, ..Profile::default() };
         let enrichment = Enrichment { profile: Some(profile), visit_started: true, habits: Vec::new() };
@@ -154,6 +158,7 @@ impl ProfileService for Profiles {
     }
 
     async fn record(&self, request: Request<RecordRequest>) -> Result<Response<RecordResponse>, Status> {
+        self.note_trace(&request);
         if let Some(What::Shown(shown)) = request.into_inner().what {
             self.lock().shown.push(shown);
         }

@@ -1,5 +1,6 @@
 //! content-service as a whole: the real service between a mock Kafka cluster, a real Redis, and small servers that stand for
 //! the platform and for profile-service.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod delivery;
 mod fakes;
@@ -7,5 +8,6 @@ mod ledger;
 mod path;
 mod redis_server;
 mod rights;
+mod sources;
 mod trouble;
 mod world;

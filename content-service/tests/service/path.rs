@@ -40,11 +40,10 @@ async fn an_event_becomes_one_message_and_one_outcome() {
     assert_eq!(header(record, "ce_type").as_deref(), Some("yingbin.reply.sent.v1"));
     let trace = "0af7651916cd43dd8448eb211c80319c";
     assert!(header(record, "traceparent").unwrap().contains(trace), "the trace goes on in the reply");
-    let told = world.profiles.lock();
-    assert!(told.traceparents.iter().all(|parent| parent.contains(trace)), "and in the calls");
-    assert_eq!(told.shown[0].id, "e1:shown");
-    assert_eq!(told.shown[0].item_ids, ["lead-1"]);
-    drop(told);
+    let parents = world.profiles.lock().traceparents.clone();
+    assert!(parents.len() == 2 && parents.iter().all(|parent| parent.contains(trace)), "and in the calls");
+    let shown = world.profiles.lock().shown[0].clone();
+    assert_eq!((shown.id.as_str(), &shown.item_ids[..]), ("e1:shown", &["lead-1".to_owned()][..]));
     world.committed(1).await;
     world.stop().await;
 }

@@ -9,7 +9,7 @@ use proto::{
 };
 use rdkafka::Message as _;
 
-use crate::world::{APP, World, by_id, header, until};
+use crate::world::{APP, World, by_id, end, header, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_killed_and_restarted_under_load_loses_nothing_and_sends_nothing_twice() {
@@ -184,13 +184,45 @@ async fn an_outcome_that_kafka_does_not_take_is_tried_again_before_the_offset_mo
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn replicas_that_come_and_go_under_load_send_each_message_once_and_in_order() {
+    let mut world = World::start(6).await;
+    world.api.lock().delay = Duration::from_millis(10);
+    let mut second = None;
+    for number in 0..10 {
+        for user in 0..30 {
+            let id = format!("e{user}-{number}");
+            world.push(&world.text(&format!("o{user}"), &id, &number.to_string())).await;
+        }
+        match number {
+            2 => second = Some(world.replica().await),
+            5 => end(std::mem::take(&mut second).unwrap()).await,
+            7 => second = Some(world.replica().await),
+            _ => {}
+        }
+    }
+    until("every event has its outcome", async || by_id(&world.replies.replies()).len() == 300).await;
+    world.committed(300).await;
+    for user in 0..30 {
+        // Five messages are what the user's own texts allow at any moment; each text raises the right anew.
+        let expected: Vec<String> = (0..10).map(|number| number.to_string()).collect();
+        assert_eq!(world.api.contents(&format!("o{user}")), expected, "user {user}");
+    }
+    end(second.unwrap()).await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bad_playbook_never_replaces_a_good_one() {
     let mut world = World::start(1).await;
     let file = world.folder.path().join("shop.yaml");
     let good = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, "account: [").unwrap();
     world.push(&world.text("o1", "before", "hello")).await;
-    assert_eq!(world.outcome("before").await.outcome(), Outcome::Sent);
+    world.outcome("before").await;
+    std::fs::write(&file, "account: [").unwrap();
+    let refused = "content_playbook_refused_total{name=\"shop\"} 1";
+    until("the bad playbook is refused", async || world.metrics().await.contains(refused)).await;
+    world.push(&world.text("o1", "meanwhile", "hello")).await;
+    assert_eq!(world.outcome("meanwhile").await.outcome(), Outcome::Sent);
     std::fs::write(&file, good.replace("'{{ event.text }}'", "'changed: {{ event.text }}'")).unwrap();
     let mut number = 0;
     until("the changed playbook is in force", async || {

@@ -33,7 +33,11 @@ use runtime::{
     kafka::{GroupProtocol, Kafka, Producer},
 };
 use tempfile::TempDir;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 use wechat::{AccountKind, RuleSet};
 
@@ -110,8 +114,11 @@ pub(crate) struct World {
     pub(crate) cluster: MockCluster<'static, DefaultProducerContext>,
     pub(crate) folder: TempDir,
     producer: Producer,
-    running: Option<(CancellationToken, JoinHandle<anyhow::Result<()>>)>,
+    admin: Option<SocketAddr>,
+    running: Option<Running>,
 }
+
+type Running = (CancellationToken, JoinHandle<anyhow::Result<()>>);
 
 const PLAYBOOK: &str = "
 account: NAME
@@ -128,7 +135,7 @@ replies:
       - name: lead
         count: 1
     messages:
-      - text: '{% for item in lead %}{{ item.title }}{% endfor %}'
+      - text: '{% for item in slots.lead %}{{ item.title }}{% endfor %}'
   - name: echo
     on: [text]
     messages:
@@ -214,6 +221,7 @@ impl World {
             cluster,
             folder,
             producer,
+            admin: None,
             running: None,
         }
     }
@@ -226,17 +234,39 @@ impl World {
     }
 
     pub(crate) async fn run(&mut self) {
-        let shutdown = CancellationToken::new();
         let listeners = Listeners { admin: TcpListener::bind("127.0.0.1:0").await.unwrap() };
+        self.admin = Some(listeners.admin.local_addr().unwrap());
+        self.running = Some(self.one_more(listeners));
+    }
+
+    /// Another replica of the service.
+    pub(crate) async fn replica(&self) -> Running {
+        self.one_more(Listeners { admin: TcpListener::bind("127.0.0.1:0").await.unwrap() })
+    }
+
+    fn one_more(&self, listeners: Listeners) -> Running {
+        let shutdown = CancellationToken::new();
         let service = serve(self.config.clone(), listeners, self.clock.clone(), shutdown.clone());
-        self.running = Some((shutdown, tokio::spawn(service)));
+        let service = async move {
+            let ended = service.await;
+            tracing::info!(?ended, "content-service ended");
+            ended
+        };
+        (shutdown, tokio::spawn(service))
     }
 
     /// Ends the service in order.
     pub(crate) async fn stop(&mut self) {
-        let (shutdown, service) = self.running.take().unwrap();
-        shutdown.cancel();
-        tokio::time::timeout(PATIENCE, service).await.expect("it ends").unwrap().expect("in order");
+        end(self.running.take().unwrap()).await;
+    }
+
+    /// What `/metrics` says.
+    pub(crate) async fn metrics(&self) -> String {
+        let mut stream = TcpStream::connect(self.admin.unwrap()).await.unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n").await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
     }
 
     /// A text of a user of the first account.
@@ -279,7 +309,12 @@ impl World {
     /// The outcome of an event, once it is there.
     pub(crate) async fn outcome(&self, event_id: &str) -> Reply {
         let find = || self.replies.replies().into_iter().find(|reply| reply.event_id == event_id);
-        until(&format!("the outcome of {event_id}"), async || find().is_some()).await;
+        until(&format!("the outcome of {event_id}"), async || {
+            let ended = self.running.as_ref().is_none_or(|(_, service)| service.is_finished());
+            assert!(find().is_some() || !ended, "content-service is not running: RUST_LOG=info says why");
+            find().is_some()
+        })
+        .await;
         find().unwrap()
     }
 
@@ -313,6 +348,12 @@ impl World {
         })
         .await;
     }
+}
+
+/// Ends one replica in order.
+pub(crate) async fn end((shutdown, service): Running) {
+    shutdown.cancel();
+    tokio::time::timeout(PATIENCE, service).await.expect("it ends").unwrap().expect("in order");
 }
 
 /// The outcomes by event id.

@@ -18,6 +18,7 @@ const KINDS = {
 export class Backstage {
   constructor(element, world) {
     this.world = world;
+    this.element = element;
     this.chips = h("div", { class: "chips" });
     this.paper = h("div", { class: "sheets" });
     element.append(h("header", { class: "desk" }, h("h2", {}, both("后台", "Backstage")), this.chips), this.paper);
@@ -46,6 +47,7 @@ export class Backstage {
     this.phone = phone;
     for (const [n, chip] of [...this.chips.children].entries()) chip.setAttribute("aria-pressed", String(chip.textContent === phone.guest.name || (this.chips.children.length === 1 && n === 0)));
     const guest = phone.guest;
+    this.element.scrollTop = 0;
     const turn = (this.turn = {});
     let found = await this.find(phone, item);
     for (let tries = 1; tries < TRIES && found.waiting && this.turn === turn; tries++) {

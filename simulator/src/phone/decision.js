@@ -74,7 +74,7 @@ function shelf(slot) {
   const gain = (candidate) => (candidate.terms ?? []).reduce((sum, term) => sum + Math.max(0, micros(term)), 0);
   const loss = (candidate) => (candidate.terms ?? []).reduce((sum, term) => sum - Math.min(0, micros(term)), 0);
   const most = Math.max(1, ...candidates.map(gain), ...candidates.map(loss));
-  const rows = [...candidates].sort((a, b) => chosen.has(b.itemId) - chosen.has(a.itemId)).slice(0, 8);
+  const rows = [...candidates].sort((a, b) => chosen.has(b.itemId) - chosen.has(a.itemId)).slice(0, 6);
   return h("div", { class: "shelf" }, h("h4", {}, "栏目 ", h("b", {}, slot.name), h("small", {}, `${chosen.size} 条入选 / ${candidates.length} 条候选`)),
     rows.map((candidate) => row(candidate, chosen.has(candidate.itemId), most)),
     (slot.exclusions ?? []).length ? h("details", {}, h("summary", {}, `排除了 ${slot.exclusions.length} 条`),

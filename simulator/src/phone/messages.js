@@ -17,7 +17,7 @@ const drawn = {
     h("div", { class: "bubble" }, menu.head_content ? linked(menu.head_content, reader) : "",
       h("div", { class: "options" }, (menu.list ?? []).map((option) =>
         h("button", { type: "button", onclick: still(() => reader.option(String(option.id), option.content)) }, option.content))),
-      menu.tail_content ? linked(menu.tail_content, reader) : null),
+      menu.tail_content ? h("div", {}, linked(menu.tail_content, reader)) : null),
   image: () => h("div", { class: "bubble" }, "［图片］"),
   voice: () => h("div", { class: "bubble" }, "［语音］"),
 };

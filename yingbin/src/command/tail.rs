@@ -56,7 +56,7 @@ pub async fn run(flags: TailFlags) -> anyhow::Result<ExitCode> {
     let name = kafka.topic(topic.name);
     let start = if flags.from_beginning { Start::Beginning } else { Start::End };
     let mut records = Records::open(&kafka, &name, start).await?;
-    eprintln!("{name}: {} partitions from their {}; Ctrl-C ends", records.partitions, place(start));
+    eprintln!("{name}: {} partition(s) from the {}; Ctrl-C ends", records.partitions, place(start));
     let mut left = flags.count.unwrap_or(u64::MAX);
     while left > 0 {
         match records.next().await {

@@ -1,5 +1,6 @@
 //! `yingbin why`: what was decided on one event and why, as a page that a support person can read aloud.
 
+mod message;
 mod page;
 
 use std::process::ExitCode;

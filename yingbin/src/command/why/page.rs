@@ -5,6 +5,7 @@ use proto::{
     reply::{Budget, Candidate, Decision, Outcome, Part, Reply, RuleMatch, ShownRecord, Slot, SourceState},
 };
 
+use super::message;
 use crate::command::time::point;
 
 /// Candidates and exclusions of a slot that are told.
@@ -18,7 +19,7 @@ pub(super) fn of(reply: &Reply) -> String {
         lines.push("No decision was made for it.".to_owned());
     }
     if !reply.parts.is_empty() {
-        lines.push("\nWhat was sent:".to_owned());
+        lines.push("\nThe messages:".to_owned());
         lines.extend((1..).zip(&reply.parts).map(|(number, part)| self::part(number, part)));
     }
     lines.extend(shown(reply.shown()));
@@ -132,7 +133,8 @@ fn slot(slot: &Slot) -> Vec<String> {
 fn candidate(candidate: &Candidate) -> String {
     let terms = candidate.terms.iter().filter(|term| term.micros != 0);
     let terms: Vec<String> = terms.map(|term| format!("{} {}", term.name, units(term.micros))).collect();
-    format!("  {} {} = {}", candidate.item_id, units(candidate.score), terms.join(" + "))
+    let sum = if terms.is_empty() { String::new() } else { format!(" = {}", terms.join(" + ")) };
+    format!("  {} {}{sum}", candidate.item_id, units(candidate.score))
 }
 
 /// Micro-units with three decimals, without passing through a float.
@@ -166,7 +168,8 @@ fn part(number: u32, part: &Part) -> String {
         part.errcode.filter(|code| *code != 0).map_or_else(String::new, |code| format!(", errcode {code}"));
     let attempts = if part.attempts > 1 { format!(", {} attempts", part.attempts) } else { String::new() };
     let (name, at) = (part.outcome().name().replace('_', " "), point(part.ended_at_ms));
-    format!("  {number}. {name} on {at}{errcode}{attempts}\n     {}", part.message)
+    let words = message::readable(&part.message).replace('\n', "\n     ");
+    format!("  {number}. {name} on {at}{errcode}{attempts}\n     {words}")
 }
 
 fn shown(shown: ShownRecord) -> Option<String> {

@@ -63,7 +63,7 @@ fn the_page_says_what_how_and_why() {
         outcome: Outcome::Sent.into(),
         decision: Some(decision()),
         parts: vec![Part {
-            message: "{\"msgtype\":\"text\"}".into(),
+            message: r#"{"msgtype":"text","text":{"content":"早上好\n<a href=\"h\">台湾</a>"}}"#.into(),
             outcome: Outcome::Sent.into(),
             attempts: 2,
             ..Part::default()
@@ -84,7 +84,7 @@ fn the_page_says_what_how_and_why() {
         "✗ leaders-1 left out: dropped topic",
         "weather(波士顿) (late or unreadable, so the fallback was used)",
         "The question: city is known",
-        "1. sent on never, 2 attempts",
+        "1. sent on never, 2 attempts\n     早上好\n     台湾\n",
         "profile-service knows",
     ] {
         assert!(page.contains(expected), "{expected}\n{page}");
