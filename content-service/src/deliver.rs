@@ -118,7 +118,11 @@ impl Deliverer {
                     slot = None;
                     self.wait_for_other(&case.place, case.mine, entry, until_ms).await?;
                 }
-                State::Reserved => slot = self.arm(case, account, entry, &mut tries).await?,
+                State::Reserved => {
+                    // Whoever holds one place must not wait for another.
+                    slot = None;
+                    slot = self.arm(case, account, entry, &mut tries).await?.or(slot);
+                }
                 State::Armed(since) => {
                     self.send_part(case, account, entry, &mut tries, since, &mut slot).await?;
                 }
@@ -167,7 +171,8 @@ impl Deliverer {
         entry: &mut Entry,
         tries: &mut Tries,
     ) -> Result<Option<Slot>, Abandoned> {
-        if let Some(end) = self.hopeless(account, case.event.occurred_at_ms).or_else(|| self.lapsed(entry)) {
+        let hopeless = self.hopeless(account, case.event.occurred_at_ms);
+        if let Some(end) = hopeless.or_else(|| self.lapsed(entry)).or_else(|| self.nothing_left(entry)) {
             self.ledger.give_up(&case.place, case.mine, entry, None, end).await?;
             return Ok(None);
         }
@@ -196,13 +201,14 @@ impl Deliverer {
         slot: &mut Option<Slot>,
     ) -> Result<(), Abandoned> {
         let Some(part) = entry.reply.parts.get(entry.part) else {
-            let at_ms = self.clock.now_ms();
-            let end = End { outcome: Outcome::Sent, reason: String::new(), until_ms: 0, at_ms };
-            return self.ledger.give_up(&case.place, case.mine, entry, None, end).await;
+            return self.ledger.not_sent(&case.place, case.mine, entry).await;
         };
-        if armed.elapsed() > FRESH || !case.mine.holds() {
+        let lapsed = self.lapsed(entry).is_some();
+        if lapsed || armed.elapsed() > FRESH || !case.mine.holds() {
             *slot = None;
-            self.metrics.fenced();
+            if !lapsed {
+                self.metrics.fenced();
+            }
             self.ledger.not_sent(&case.place, case.mine, entry).await?;
             return case.mine.pause(Duration::from_millis(1)).await;
         }
@@ -306,6 +312,12 @@ impl Deliverer {
         let until_ms = entry.reply.decision.as_ref()?.budget.as_ref()?.until_ms;
         let reason = "send right lapsed".to_owned();
         (until_ms <= at_ms).then_some(End { outcome: Outcome::Expired, reason, until_ms, at_ms })
+    }
+
+    /// An entry that names a part which is not there: nobody can say what was sent.
+    fn nothing_left(&self, entry: &Entry) -> Option<End> {
+        let (reason, at_ms) = ("the ledger's entry has no such part".to_owned(), self.clock.now_ms());
+        (entry.left() == 0).then_some(End { outcome: Outcome::Unknown, reason, until_ms: 0, at_ms })
     }
 }
 

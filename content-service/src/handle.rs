@@ -82,8 +82,7 @@ async fn handle(rooms: &Rooms, case: &Case<'_>) -> Result<Option<Reply>, Abandon
         return Ok(None);
     }
 
-    let shown = shown::record(&rooms.profiles, &rooms.metrics, case, &entry.reply).await;
-    entry.reply.set_shown(shown);
+    shown::record(rooms, case, &mut entry).await?;
     let outcome = rooms.publisher.outcome(&entry.reply, case.user.as_bytes(), case.trace, case.mine).await?;
     rooms.closer.close(&case.place, &outcome);
     Ok(Some(entry.reply))

@@ -146,9 +146,7 @@ impl Metrics {
     /// An event has its published outcome.
     pub fn ended(&self, reply: &Reply, took: Duration) {
         let outcome = reply.outcome().name();
-        // Only the rule, never the numbers in it: a label must not grow without bound.
-        let reason =
-            reply.reason.split([':', ';', ',']).next().unwrap_or_default().chars().take(40).collect();
+        let reason = reason_class(&reply.reason);
         self.0.outcomes.get_or_create(&Ended { account: reply.account.clone(), outcome, reason }).inc();
         self.0.handled.observe(took.as_secs_f64());
     }
@@ -255,5 +253,24 @@ impl Metrics {
     /// A handler panicked.
     pub fn panicked(&self) {
         self.0.panics.inc();
+    }
+}
+
+/// The rule of a reason without the numbers in it, so that a label does not grow without bound; an errcode stays.
+fn reason_class(reason: &str) -> String {
+    let rule = reason.split([':', ';', ',']).next().unwrap_or_default();
+    let numbers = |c: char| c.is_ascii_digit() && !rule.starts_with("errcode ");
+    rule.split(numbers).next().unwrap_or_default().trim_end().chars().take(40).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_names_the_rule_and_not_the_case() {
+        let classes =
+            ["errcode 45015", "account stopped until 2026-01-01 00:00: errcode 48001", "no right", ""];
+        assert_eq!(classes.map(reason_class), ["errcode 45015", "account stopped until", "no right", ""]);
     }
 }

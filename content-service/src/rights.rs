@@ -19,6 +19,7 @@ pub fn granted(kind: AccountKind, rules: RuleSet, event: &Event, margin: Duratio
     Some(Granted {
         name: grant.name,
         messages: grant.messages,
+        since_ms: event.occurred_at_ms,
         until_ms: event.occurred_at_ms.saturating_add(window),
     })
 }
@@ -61,7 +62,7 @@ mod tests {
 
     #[test]
     fn an_action_grants_what_the_platform_says() {
-        let menu = Granted { name: "menu", messages: 3, until_ms: 1_000_000 + 57_000 };
+        let menu = Granted { name: "menu", messages: 3, since_ms: 1_000_000, until_ms: 1_000_000 + 57_000 };
         let option = TextReceived { menu_option_id: "1".into(), ..TextReceived::default() };
         assert_eq!(right(Kind::TextReceived(option)), Some(menu));
         let scan = Unrecognised {
@@ -71,7 +72,8 @@ mod tests {
         };
         assert_eq!(right(Kind::Unrecognised(scan)), Some(menu));
         let video = Unrecognised { msg_type: "video".into(), ..Unrecognised::default() };
-        let message = Granted { name: "message", messages: 5, until_ms: 1_000_000 + 48 * 3_600_000 - 3_000 };
+        let message =
+            Granted { until_ms: 1_000_000 + 48 * 3_600_000 - 3_000, name: "message", messages: 5, ..menu };
         assert_eq!(right(Kind::Unrecognised(video)), Some(message));
         assert_eq!(right(Kind::MenuViewed(MenuViewed::default())), None);
         assert_eq!(right(Kind::Unrecognised(Unrecognised::default())), None);

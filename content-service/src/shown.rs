@@ -1,12 +1,24 @@
 //! What was shown is told to profile-service, within its deadline; the offset never waits for it.
 
+use std::time::Duration;
+
 use proto::{
     activity::User,
     profile::Shown,
     reply::{Outcome, Reply, ShownRecord},
 };
 
-use crate::{case::Case, metrics::Metrics, profiles::Profiles};
+use tokio::time::Instant;
+
+use crate::{
+    assignment::{Abandoned, Backoff},
+    case::Case,
+    handle::Rooms,
+    ledger::Entry,
+};
+
+/// How long an outcome that is published for the second time waits for profile-service, which is rare: somebody died in between.
+const AGAIN_WITHIN: Duration = Duration::from_secs(60);
 
 /// What a reply has shown; `None`: nothing that anybody has to remember.
 #[must_use]
@@ -25,14 +37,39 @@ pub fn shown_by(reply: &Reply) -> Option<Shown> {
 }
 
 /// Tells what a reply has shown; the same id when it is told again.
-pub async fn record(profiles: &Profiles, metrics: &Metrics, case: &Case<'_>, reply: &Reply) -> ShownRecord {
-    let Some(shown) = shown_by(reply) else { return ShownRecord::Unspecified };
-    match profiles.record_shown(shown, case.trace).await {
-        Ok(()) => ShownRecord::Recorded,
-        Err(error) => {
-            metrics.fallback("shown");
-            tracing::info!(event_id = reply.event_id, code = ?error.code(), "what was shown is not recorded");
-            ShownRecord::NotRecorded
+///
+/// What the outcome says of it has to be the same each time it is published: an entry that was found settled may stand in
+/// Kafka as recorded, so it is told until profile-service knows it; and what is not recorded is noted before it is published.
+///
+/// # Errors
+/// [`Abandoned`] when the partition is given up first.
+pub async fn record(rooms: &Rooms, case: &Case<'_>, entry: &mut Entry) -> Result<(), Abandoned> {
+    let Some(shown) = shown_by(&entry.reply) else { return Ok(()) };
+    if entry.reply.shown() != ShownRecord::Unspecified {
+        return Ok(());
+    }
+    if told(rooms, case, entry, shown).await? {
+        entry.reply.set_shown(ShownRecord::Recorded);
+        return Ok(());
+    }
+    rooms.ledger.note_not_recorded(&case.place, case.mine).await?;
+    entry.reply.set_shown(ShownRecord::NotRecorded);
+    Ok(())
+}
+
+async fn told(rooms: &Rooms, case: &Case<'_>, entry: &Entry, shown: Shown) -> Result<bool, Abandoned> {
+    let ends = Instant::now() + AGAIN_WITHIN;
+    let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+    loop {
+        let Err(error) = rooms.profiles.record_shown(shown.clone(), case.trace).await else {
+            return Ok(true);
+        };
+        rooms.metrics.fallback("shown");
+        let event_id = &entry.reply.event_id;
+        tracing::info!(event_id, code = ?error.code(), "what was shown is not recorded");
+        if !entry.found_settled || Instant::now() >= ends {
+            return Ok(false);
         }
+        case.mine.pause(backoff.pause()).await?;
     }
 }

@@ -34,7 +34,7 @@ pub enum Unreadable {
     /// Nested deeper than [`MAX_DEPTH`].
     #[error("it is nested deeper than {MAX_DEPTH}")]
     Depth,
-    /// More nodes than [`MAX_NODES`] or more bytes than [`MAX_BYTES`].
+    /// More nodes than [`MAX_NODES`], or more bytes than [`MAX_BYTES`] in it or in the names of its leaves.
     #[error("it holds more than {MAX_NODES} elements or {MAX_BYTES} bytes")]
     Size,
     /// Not well-formed, cut off, or followed by something else.
@@ -64,8 +64,15 @@ impl<'a> Document<'a> {
     /// [`Unreadable`] tells why the document has no one reading.
     pub fn parse(inner: &'a [u8]) -> Result<Self, Unreadable> {
         let mut leaves = Vec::with_capacity(12);
-        walk(inner, |path, value| leaves.push(Leaf { name: dotted(path), value: trimmed(value) }))?;
-        Ok(Self { leaves })
+        let mut name_bytes = 0;
+        walk(inner, |path, value| {
+            name_bytes += path.iter().map(|name| name.len()).sum::<usize>();
+            // Names are joined per leaf: a long one around many leaves must not swell.
+            if name_bytes <= MAX_BYTES {
+                leaves.push(Leaf { name: dotted(path), value: trimmed(value) });
+            }
+        })?;
+        if name_bytes > MAX_BYTES { Err(Unreadable::Size) } else { Ok(Self { leaves }) }
     }
 
     /// All values in the order of the document.

@@ -200,6 +200,24 @@ fn a_verified_push_is_given_verbatim_whatever_it_holds() {
 }
 
 #[test]
+fn an_unreadable_document_is_sealed_so_that_it_opens_in_every_mode() {
+    let document = b"<!DOCTYPE a><xml><Content>x</Content></xml>";
+    for mode in [Mode::Safe, Mode::Compatible] {
+        let account = account(mode);
+        let sealed = push::seal(&account, document, Format::Xml, 1, "n", [9; 16]).unwrap();
+        let opened = push::open(&account, &Query::parse(&sealed.query), &sealed.body).unwrap();
+        assert_eq!(opened.document(), document);
+    }
+}
+
+#[test]
+fn a_long_name_around_many_leaves_does_not_swell() {
+    let (name, leaves) = ("n".repeat(30_000), "<a>1</a>".repeat(500));
+    let document = format!("<xml><{name}>{leaves}</{name}></xml>");
+    assert!(Document::parse(document.as_bytes()).is_err());
+}
+
+#[test]
 fn decode_names_what_it_was_not_given() {
     let sealed = sealed(&account(Mode::Safe));
     let (token, query) = (Secret::from("t"), Query::parse(&sealed.query));

@@ -72,6 +72,9 @@ async fn decided(
     reply.decision = Some(decision);
     match verdict {
         Verdict::Suppress { reason, until_ms } => Some(suppressed(rooms, reason, until_ms)),
+        Verdict::Reply { messages, .. } if messages.is_empty() => {
+            Some(suppressed(rooms, "the reply holds no message".to_owned(), 0))
+        }
         Verdict::Reply { messages, .. } => {
             let part = |message: String| Part { message, ..Part::default() };
             reply.parts = messages.iter().map(|message| part(message.to_json(&event.openid))).collect();

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use prost::Message as _;
-use proto::reply::{Budget, Outcome, Part, Reply};
+use proto::reply::{Budget, Outcome, Part, Reply, ShownRecord};
 use tokio::time::Instant;
 
 /// How an event ended, or will be told to have ended.
@@ -60,6 +60,8 @@ pub struct Entry {
     pub attempt: u32,
     /// How it ended, once it has.
     pub end: Option<End>,
+    /// It had ended before this handler came: its outcome may stand in Kafka already.
+    pub found_settled: bool,
 }
 
 /// What is in Redis is not an entry.
@@ -77,7 +79,7 @@ impl Entry {
             b"settled" => (State::Settled, 0),
             _ => return Err(Damaged("unknown state")),
         };
-        let mut entry = Self { reply, state, part: 0, attempt, end: None };
+        let mut entry = Self { reply, state, part: 0, attempt, end: None, found_settled: false };
         entry.set_end(End::read(end)?);
         Ok(entry)
     }
@@ -103,9 +105,13 @@ impl Entry {
         if state != State::Closed {
             set_budget(&mut reply, field(b"g"))?;
         }
+        if fields.contains_key(&b"w"[..]) {
+            reply.set_shown(ShownRecord::NotRecorded);
+        }
         let part = usize::try_from(number(field(b"p"))?).map_err(|_| Damaged("part out of range"))?;
         let attempt = u32::try_from(number(field(b"a"))?).map_err(|_| Damaged("attempt out of range"))?;
-        let mut entry = Self { reply, state, part, attempt, end: None };
+        let found_settled = state == State::Settled;
+        let mut entry = Self { reply, state, part, attempt, end: None, found_settled };
         entry.set_end(End::read(field(b"e"))?);
         Ok(entry)
     }

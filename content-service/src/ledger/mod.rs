@@ -55,6 +55,8 @@ pub struct Granted {
     pub name: &'static str,
     /// Messages.
     pub messages: u32,
+    /// When the user acted, Unix milliseconds.
+    pub since_ms: i64,
     /// End of the window, safety margin taken off, Unix milliseconds.
     pub until_ms: i64,
 }
@@ -125,6 +127,7 @@ impl Ledger {
                 script.arg(granted.map_or(0, |granted| granted.messages));
                 script.arg(granted.map_or(0, |granted| granted.until_ms));
                 script.arg("send right used up").arg("send right lapsed");
+                script.arg(granted.map_or(0, |granted| granted.since_ms));
             })
             .await?;
         let entry = match &answer[..] {
@@ -258,10 +261,22 @@ impl Ledger {
         let end = End { outcome: Outcome::Unknown, reason, until_ms: 0, at_ms };
         let answer = self
             .call(mine, &self.scripts.overdue, |script| {
-                script.key(&place.entry).arg(at_ms).arg(part.write()).arg(end.write());
+                script.key(&place.entry).key(&place.rights).arg(at_ms).arg(part.write()).arg(end.write());
             })
             .await?;
         self.moved_or(entry, &answer, |_| {});
+        Ok(())
+    }
+
+    /// Notes in a settled entry that what was shown is not recorded.
+    ///
+    /// # Errors
+    /// As [`Ledger::reserve`].
+    pub async fn note_not_recorded(&self, place: &Place, mine: &Assignment) -> Result<(), Abandoned> {
+        self.call(mine, &self.scripts.note, |script| {
+            script.key(&place.entry);
+        })
+        .await?;
         Ok(())
     }
 
@@ -320,7 +335,8 @@ impl Ledger {
         entry.unwrap_or_else(|damaged| {
             tracing::error!(%damaged, event_id = reply.event_id, "the ledger cannot be read: look at its Redis");
             let (reason, at_ms) = (damaged.to_string(), self.clock.now_ms());
-            let mut entry = Entry { reply, state: State::Settled, part: 0, attempt: 0, end: None };
+            let mut entry =
+                Entry { reply, state: State::Settled, part: 0, attempt: 0, end: None, found_settled: false };
             entry.set_end(Some(End { outcome: Outcome::Unknown, reason, until_ms: 0, at_ms }));
             entry
         })

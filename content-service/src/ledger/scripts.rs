@@ -10,6 +10,7 @@ pub(super) struct Scripts {
     pub(super) settle: Script,
     pub(super) give_up: Script,
     pub(super) overdue: Script,
+    pub(super) note: Script,
 }
 
 impl Default for Scripts {
@@ -20,6 +21,7 @@ impl Default for Scripts {
             settle: Script::new(include_str!("lua/settle.lua")),
             give_up: Script::new(include_str!("lua/give_up.lua")),
             overdue: Script::new(include_str!("lua/overdue.lua")),
+            note: Script::new(include_str!("lua/note.lua")),
         }
     }
 }

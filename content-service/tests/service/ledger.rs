@@ -40,9 +40,10 @@ impl Bench {
     }
 
     fn granted(&self, event: &str, parts: usize) -> Proposal {
-        let until_ms = self.clock.now_ms() + 60_000;
+        let since_ms = self.clock.now_ms();
+        let until_ms = since_ms + 60_000;
         Proposal {
-            granted: Some(Granted { name: "message", messages: 5, until_ms }),
+            granted: Some(Granted { name: "message", messages: 5, since_ms, until_ms }),
             ..proposal(event, parts)
         }
     }

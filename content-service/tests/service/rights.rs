@@ -58,6 +58,7 @@ async fn same_as_the_platform(bench: &Bench, user: usize, steps: &[Step]) -> Res
         let granted = grant.map(|grant| Granted {
             name: grant.name,
             messages: grant.messages,
+            since_ms: occurred_ms,
             until_ms: occurred_ms + i64::from(grant.window_seconds) * 1000,
         });
         let event = format!("u{user}-{number}");

@@ -8,6 +8,7 @@ use proto::{
     reply::{Outcome, Part, Reply},
 };
 use rdkafka::Message as _;
+use runtime::kafka::GroupProtocol;
 
 use crate::world::{APP, World, by_id, end, header, until};
 
@@ -185,26 +186,41 @@ async fn an_outcome_that_kafka_does_not_take_is_tried_again_before_the_offset_mo
 
 #[tokio::test(flavor = "multi_thread")]
 async fn replicas_that_come_and_go_under_load_send_each_message_once_and_in_order() {
-    let mut world = World::start(6).await;
+    come_and_go(GroupProtocol::Consumer).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_holds_with_the_classic_protocol() {
+    come_and_go(GroupProtocol::Classic).await;
+}
+
+async fn come_and_go(protocol: GroupProtocol) {
+    let mut world = World::new(6).await;
+    world.config.kafka.group_protocol = protocol;
     world.api.lock().delay = Duration::from_millis(10);
+    world.run().await;
     let mut second = None;
-    for number in 0..10 {
-        for user in 0..30 {
+    for number in 0..5 {
+        for user in 0..60 {
             let id = format!("e{user}-{number}");
             world.push(&world.text(&format!("o{user}"), &id, &number.to_string())).await;
         }
         match number {
-            2 => second = Some(world.replica().await),
-            5 => end(std::mem::take(&mut second).unwrap()).await,
-            7 => second = Some(world.replica().await),
+            0 => drop(world.outcome("e59-0").await),
+            1 => second = Some(world.replica().await),
+            3 => end(std::mem::take(&mut second).unwrap()).await,
+            4 => second = Some(world.replica().await),
             _ => {}
         }
     }
     until("every event has its outcome", async || by_id(&world.replies.replies()).len() == 300).await;
     world.committed(300).await;
-    for user in 0..30 {
-        // Five messages are what the user's own texts allow at any moment; each text raises the right anew.
-        let expected: Vec<String> = (0..10).map(|number| number.to_string()).collect();
+    let expected: Vec<String> = (0..5).map(|number| number.to_string()).collect();
+    let odd: Vec<_> =
+        world.replies.replies().into_iter().filter(|reply| reply.outcome() != Outcome::Sent).collect();
+    let odd: Vec<_> = odd.iter().map(|reply| (&reply.event_id, &reply.reason)).collect();
+    assert!(odd.is_empty(), "{odd:?}");
+    for user in 0..60 {
         assert_eq!(world.api.contents(&format!("o{user}")), expected, "user {user}");
     }
     end(second.unwrap()).await;

@@ -42,7 +42,14 @@ async function backstage(path) {
   return answer.status === 404 ? undefined : json(answer);
 }
 
-export const replies = (guest) => backstage(`/backstage/replies?${whose(guest)}`).then((answer) => answer?.replies);
+/** What the items are called, by id; where nobody knows, the id is the name. */
+const titles = {};
+export const titleOf = (id) => titles[id] ?? id;
+
+export const replies = (guest) => backstage(`/backstage/replies?${whose(guest)}`).then((answer) => {
+  Object.assign(titles, answer?.titles);
+  return answer?.replies;
+});
 
 export const profile = (guest) => backstage(`/backstage/profile?${whose(guest)}`).then((answer) => answer?.profile ?? answer);
 

@@ -1,5 +1,6 @@
 // A reply, readable: how it ended, which rules held, and which items won by which terms.
 
+import { titleOf } from "./api.js";
 import { both, h, time } from "./dom.js";
 
 const OUTCOMES = {
@@ -78,14 +79,14 @@ function shelf(slot) {
   return h("div", { class: "shelf" }, h("h4", {}, "栏目 ", h("b", {}, slot.name), h("small", {}, `${chosen.size} 条入选 / ${candidates.length} 条候选`)),
     rows.map((candidate) => row(candidate, chosen.has(candidate.itemId), most)),
     (slot.exclusions ?? []).length ? h("details", {}, h("summary", {}, `排除了 ${slot.exclusions.length} 条`),
-      slot.exclusions.map((left) => h("p", {}, h("code", {}, left.itemId), " ", left.reason))) : null);
+      slot.exclusions.map((left) => h("p", {}, titleOf(left.itemId), " ", h("code", {}, left.itemId), " ", left.reason))) : null);
 }
 
 function row(candidate, won, most) {
   const terms = [...(candidate.terms ?? [])].sort((a, b) => order(a) - order(b));
   const pieces = (wanted) => terms.filter((term) => Math.sign(micros(term)) === wanted).map((term) =>
     h("em", { class: `term ${term.name}`, style: { width: `${Math.max(0.6, (Math.abs(micros(term)) / most) * 100)}%` }, title: `${TERMS[term.name] ?? term.name} ${shown(micros(term))}` }));
-  return h("div", { class: `candidate ${won ? "won" : ""}` }, h("span", { class: "item" }, won ? "● " : "", candidate.itemId),
+  return h("div", { class: `candidate ${won ? "won" : ""}` }, h("span", { class: "item", title: candidate.itemId }, won ? "● " : "", titleOf(candidate.itemId)),
     h("span", { class: "stack" }, h("i", {}, pieces(1)), terms.some((term) => micros(term) < 0) ? h("i", { class: "minus" }, pieces(-1)) : null),
     h("b", {}, shown(Number(candidate.score ?? 0))));
 }

@@ -18,15 +18,17 @@ export const both = (chinese, english) => [chinese, " ", h("span", { lang: "en" 
 
 const two = (number) => String(number).padStart(2, "0");
 
+/** The accounts' day is Beijing's, wherever the browser is: its clock, read as if it were UTC. */
+const beijing = (ms) => new Date(Number(ms) + 8 * 3_600_000);
+
 /** `8月2日 09:05`, or with seconds. */
 export function time(ms, seconds = false) {
-  const at = new Date(Number(ms));
+  const at = beijing(ms);
   if (!Number.isFinite(at.getTime()) || Number(ms) === 0) return "—";
-  const clock = `${two(at.getHours())}:${two(at.getMinutes())}${seconds ? `:${two(at.getSeconds())}` : ""}`;
-  return `${at.getMonth() + 1}月${at.getDate()}日 ${clock}`;
+  return `${at.getUTCMonth() + 1}月${at.getUTCDate()}日 ${hour(ms)}${seconds ? `:${two(at.getUTCSeconds())}` : ""}`;
 }
 
-export const hour = (ms) => { const at = new Date(ms); return `${two(at.getHours())}:${two(at.getMinutes())}`; };
+export const hour = (ms) => `${two(beijing(ms).getUTCHours())}:${two(beijing(ms).getUTCMinutes())}`;
 
 /** The leaves of a pushed document, XML or JSON, as name and text; an empty list if nobody can read it. */
 export function fields(text) {

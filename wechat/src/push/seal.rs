@@ -54,7 +54,7 @@ impl Format {
 /// Signs, and encrypts as the account's mode demands. `timestamp` is in Unix seconds.
 ///
 /// Any document is taken, also one that nobody can read. In compatible mode it stands in clear beside
-/// `Encrypt` if it is in `format`.
+/// `Encrypt` if it can be read and is in `format`.
 ///
 /// # Errors
 /// [`SealError::NoKey`].
@@ -79,7 +79,7 @@ pub fn seal(
     }
     let encrypt = envelope::encrypt(key(credentials)?, random16, document, &credentials.app_id);
     let msg_signature = sign(credentials, timestamp, nonce, Some(&encrypt));
-    let body = if credentials.mode == Mode::Compatible {
+    let body = if credentials.mode == Mode::Compatible && read.is_some() {
         beside(document, format, &encrypt)
     } else {
         around(format, field("ToUserName"), &encrypt)

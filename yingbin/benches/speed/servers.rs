@@ -36,7 +36,8 @@ pub(crate) struct Used {
 impl Servers {
     /// Finds them.
     pub(crate) fn find() -> Result<Self> {
-        let read = |name: &str| env::var(name).with_context(|| format!("{name} is not set: run `make bench`"));
+        let read =
+            |name: &str| env::var(name).with_context(|| format!("{name} is not set: run `make bench`"));
         let (bootstrap, redis) = (read("KAFKA_BOOTSTRAP")?, read("REDIS_URL")?);
         Ok(Self {
             kafka_pid: port_of(&bootstrap).and_then(listening),
@@ -125,7 +126,8 @@ fn listening(port: u16) -> Option<u32> {
 /// The inode of the socket that listens on a port (`proc(5)`: state `0A`, the tenth column).
 fn inode(port: u16) -> Option<String> {
     let (ending, listen) = (format!(":{port:04X}"), "0A");
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| fs::read_to_string(table).unwrap_or_default());
+    let tables =
+        ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| fs::read_to_string(table).unwrap_or_default());
     tables.iter().flat_map(|table| table.lines()).find_map(|line| {
         let columns: Vec<&str> = line.split_whitespace().collect();
         let found = columns.get(1)?.ends_with(&ending) && *columns.get(3)? == listen;

@@ -1,5 +1,7 @@
 //! What the phone's page shows behind the phone, as JSON under `/backstage/`.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use anyhow::Result;
 use axum::{
     Json, Router,
@@ -9,6 +11,7 @@ use axum::{
 };
 use proto::{
     activity::{Customer, User, customer::Name},
+    content::Item,
     event::Event,
     profile::{GetRequest, profile_service_client::ProfileServiceClient},
     reply::Reply,
@@ -25,18 +28,26 @@ struct Behind {
     backstage: Backstage,
     profiles: ProfileServiceClient<Channel>,
     app_ids: Vec<(String, String)>,
+    titles: Arc<BTreeMap<String, String>>,
 }
+
+/// Outcomes of one guest that the page is given.
+const SHOWN: usize = 60;
 
 /// `GET /backstage/replies?openid=…` and `GET /backstage/profile?account=…&openid=…`.
 ///
 /// # Errors
 /// The address of profile-service is none.
-pub fn routes(backstage: Backstage, profile: &str, examples: &[Example]) -> Result<Router> {
+pub fn routes(backstage: Backstage, profile: &str, examples: &[Example], items: &[Item]) -> Result<Router> {
     let channel = Channel::from_shared(profile.to_owned())?.connect_lazy();
     let accounts =
         examples.iter().map(|example| (example.account.name.clone(), example.account.app_id.clone()));
-    let behind =
-        Behind { backstage, profiles: ProfileServiceClient::new(channel), app_ids: accounts.collect() };
+    let behind = Behind {
+        backstage,
+        profiles: ProfileServiceClient::new(channel),
+        app_ids: accounts.collect(),
+        titles: Arc::new(items.iter().map(|item| (item.id.clone(), item.title.clone())).collect()),
+    };
     Ok(Router::new()
         .route("/backstage/replies", get(replies))
         .route("/backstage/profile", get(profile_of))
@@ -58,7 +69,8 @@ async fn replies(State(behind): State<Behind>, Query(asked): Query<Asked>) -> Js
             "reply": to_json(reply),
         })
     };
-    Json(json!({"replies": story.iter().map(entry).collect::<Vec<_>>()}))
+    let newest = story.iter().skip(story.len().saturating_sub(SHOWN));
+    Json(json!({"replies": newest.map(entry).collect::<Vec<_>>(), "titles": *behind.titles}))
 }
 
 async fn profile_of(

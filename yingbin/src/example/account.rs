@@ -25,11 +25,11 @@ pub struct Account {
     pub app_id: String,
     /// Original id, `gh_…`.
     pub original_id: String,
-    /// AppSecret, an example's.
+    /// Its `AppSecret`, an example's.
     pub app_secret: String,
     /// Token, an example's.
     pub token: String,
-    /// EncodingAESKey, an example's.
+    /// Its `EncodingAESKey`, an example's.
     pub aes_key: String,
     /// Where a link leads whose item is gone.
     pub home_url: String,
@@ -59,6 +59,7 @@ impl Account {
     pub fn simulated(&self, gateway: &str) -> simulator::config::Account {
         let url = format!("{gateway}/wechat/{}", self.name);
         simulator::config::Account {
+            title: self.title.clone(),
             app_secret: self.app_secret.as_str().into(),
             token: self.token.as_str().into(),
             aes_key: Some(self.aes_key.clone()),

@@ -47,8 +47,9 @@ impl RedisServer {
             "no",
         ]);
         command.args(["--maxmemory-policy", "noeviction"]).current_dir(folder.path());
-        // Its own process group: Ctrl-C in the terminal must not end it before the services.
-        let child = command.stdin(Stdio::piped()).process_group(0).kill_on_drop(true).spawn();
+        // Its own process group: Ctrl-C in the terminal must not end it before the services. No kill on drop: it would hit
+        // the watcher before that has ended the server; the pipe, which is dropped too, is enough.
+        let child = command.stdin(Stdio::piped()).process_group(0).spawn();
         let mut server = Self { port, child: child.context("redis cannot be started")?, _folder: folder };
         server
             .wait_until_it_answers()

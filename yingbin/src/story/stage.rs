@@ -60,10 +60,9 @@ impl<'a> Stage<'a> {
     /// The items cannot be read.
     pub fn new(system: &'a System, page: &'a mut Page) -> Result<Self> {
         let example = system.examples.first().context("there is no example")?;
-        let items = example.items(system.clock.now_ms())?;
-        let topics = items.into_iter().map(|item| {
-            let topics = item.topics.into_iter().map(|topic| topic.name).collect();
-            (item.id, topics)
+        let topics = system.items.iter().map(|item| {
+            let topics = item.topics.iter().map(|topic| topic.name.clone()).collect();
+            (item.id.clone(), topics)
         });
         Ok(Self { system, page, example, topics: topics.collect(), shown: HashMap::new() })
     }

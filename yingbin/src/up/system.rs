@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use proto::{
     LinkKey,
+    content::Item,
     profile::{GetRequest, ImportRequest, profile_service_client::ProfileServiceClient},
 };
 use runtime::{
@@ -58,6 +59,8 @@ pub struct System {
     pub addresses: Addresses,
     /// Its accounts and people.
     pub examples: Vec<Example>,
+    /// What can be shown.
+    pub items: Vec<Item>,
     /// Time for all of it.
     pub clock: Clock,
     /// How guests act on it.
@@ -78,9 +81,12 @@ impl System {
         let infrastructure = Infrastructure::start(outside).await?;
         let producer = infrastructure.kafka.producer("yingbin")?;
         let clock = Clock::system();
-        for example in &examples {
-            items::publish(&infrastructure.kafka, &example.items(clock.now_ms())?).await?;
-        }
+        let items = examples
+            .iter()
+            .map(|example| example.items(clock.now_ms()))
+            .collect::<Result<Vec<_>>>()?
+            .concat();
+        items::publish(&infrastructure.kafka, &items).await?;
         let addresses = Addresses::of(&bound)?;
         let secret = services::links_secret();
         let (backstage, consumer) = Backstage::open(&infrastructure.kafka).await?;
@@ -94,7 +100,7 @@ impl System {
         let profile = services::profile(&infrastructure);
         let content = services::content(&examples, &infrastructure, &addresses, &secret);
         let simulator = services::simulator(&examples, &addresses)?;
-        let routes = backstage::routes::routes(backstage.clone(), &addresses.profile, &examples)?;
+        let routes = backstage::routes::routes(backstage.clone(), &addresses.profile, &examples, &items)?;
         let [gateway_admin, profile_admin, content_admin] = bound.admin;
         let at = || clock.clone();
         // In the order in which they end: the door first, the platform last.
@@ -116,7 +122,7 @@ impl System {
                 simulator::serve(simulator, bound.simulator, at(), routes, shutdown)
             }),
         ];
-        Ok(Self { addresses, examples, clock, plays, infrastructure, producer, services })
+        Ok(Self { addresses, examples, items, clock, plays, infrastructure, producer, services })
     }
 
     /// Waits until the gateway takes pushes and every service is ready.

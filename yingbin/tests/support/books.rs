@@ -57,6 +57,12 @@ impl Books {
         self.outcomes.values().filter(|reply| reply.outcome() == outcome).count()
     }
 
+    /// Panics unless every event ended so.
+    pub(crate) fn all(&self, outcome: Outcome) {
+        let others: Vec<_> = self.outcomes.values().filter(|reply| reply.outcome() != outcome).collect();
+        assert!(others.is_empty(), "{} of {} ended otherwise: {others:#?}", others.len(), self.len());
+    }
+
     /// How many events there are.
     pub(crate) fn len(&self) -> usize {
         self.events.len()

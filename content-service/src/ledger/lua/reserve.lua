@@ -2,6 +2,7 @@
 -- KEYS  1 entry  2 rights of the user
 -- ARGV  1 now  2 fence  3 end of the lease; 0: do not arm  4 parts to send  5 reply  6 end, where nothing is to be sent
 --       7 ttl ms  8 name of the right granted; empty: none  9 its messages  10 its end  11, 12 reasons: used up, lapsed
+--       13 when the user acted
 -- A repeat with the same fence gives the same answer: {'fresh', state, end, right|before|after|until}.
 -- Somebody else's entry: {'found', field, value, ...}.
 local entry, rights = KEYS[1], KEYS[2]
@@ -16,12 +17,17 @@ if known[1] then
   return {'fresh', known[1], known[3], known[4]}
 end
 
-local held = redis.call('HMGET', rights, 'left', 'until', 'most', 'right')
+local held = redis.call('HMGET', rights, 'left', 'until', 'most', 'right', 'sent')
 local left, ends, most, right = tonumber(held[1]) or 0, tonumber(held[2]) or 0, tonumber(held[3]) or 0, held[4] or ''
 if ends <= now then left, ends, most = 0, 0, 0 end
 if ARGV[8] ~= '' and tonumber(ARGV[10]) > now then
+  -- The platform granted this when the user acted: what has left since then came out of it already.
+  local since = 0
+  for at in string.gmatch(held[5] or '', '%d+') do
+    if tonumber(at) >= tonumber(ARGV[13]) then since = since + 1 end
+  end
   right = ARGV[8]
-  left, most = math.max(left, tonumber(ARGV[9])), math.max(most, tonumber(ARGV[9]))
+  left, most = math.max(left, tonumber(ARGV[9]) - since), math.max(most, tonumber(ARGV[9]))
   ends = math.max(ends, tonumber(ARGV[10]))
 end
 

@@ -1,0 +1,134 @@
+//! `yingbin up --json` as a process in a folder of its own.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader},
+    process::{Child, ChildStdout, Command},
+    time::{sleep, timeout},
+};
+
+/// So long may anything take in a build without optimisation on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(25);
+
+pub(crate) fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples")
+}
+
+/// The command with servers of its own.
+pub(crate) fn yingbin() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_yingbin"));
+    command.env_remove("KAFKA_BOOTSTRAP").env_remove("REDIS_URL").env_remove("RUST_LOG");
+    command
+}
+
+/// Waits for a condition.
+pub(crate) async fn until(what: &str, condition: impl AsyncFn() -> bool) {
+    let holds = async {
+        while !condition().await {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    assert!(timeout(PATIENCE, holds).await.is_ok(), "waited in vain for {what}");
+}
+
+/// A running one; killed when this is dropped.
+pub(crate) struct Up {
+    pub(crate) started: Instant,
+    pub(crate) http: reqwest::Client,
+    /// The line; null before it came.
+    pub(crate) announced: Value,
+    child: Child,
+    out: BufReader<ChildStdout>,
+    folder: TempDir,
+}
+
+impl Up {
+    /// Starts it on any free ports but the named one.
+    pub(crate) fn start(flags: &[&str]) -> Self {
+        let _installed = rustls::crypto::ring::default_provider().install_default();
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = yingbin();
+        command.args(["up", "--json", "--examples"]).arg(examples()).args(flags);
+        for flag in ["--gateway-port", "--simulator-port", "--profile-port", "--admin-port"] {
+            if !flags.contains(&flag) {
+                command.args([flag, "0"]);
+            }
+        }
+        let log = File::create(folder.path().join("log")).unwrap();
+        let started = Instant::now();
+        let mut child = command
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+        Self { started, http, announced: Value::Null, child, out, folder }
+    }
+
+    /// Starts it and waits until it has reached the present.
+    pub(crate) async fn present() -> Self {
+        let mut up = Self::start(&[]);
+        let mut line = String::new();
+        let read = timeout(PATIENCE, up.out.read_line(&mut line)).await;
+        assert!(read.is_ok() && line.ends_with('\n'), "no line came, but: {}", up.told());
+        up.announced = serde_json::from_str(&line).unwrap();
+        println!("the present was reached {:?} after the start of the process", up.started.elapsed());
+        up
+    }
+
+    /// `.yingbin/up.json`.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.folder.path().join(".yingbin/up.json")
+    }
+
+    /// What it has said on standard error.
+    pub(crate) fn told(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
+    pub(crate) async fn get(&self, base: &Value, path: &str) -> reqwest::Response {
+        self.http.get(format!("{}{path}", base.as_str().unwrap())).send().await.unwrap()
+    }
+
+    /// Whether its Redis takes connections.
+    pub(crate) async fn redis_answers(&self) -> bool {
+        let address = self.announced["redis"].as_str().unwrap().trim_start_matches("redis://");
+        tokio::net::TcpStream::connect(address).await.is_ok()
+    }
+
+    /// Ctrl-C; the exit code.
+    pub(crate) async fn interrupt(&mut self) -> Option<i32> {
+        let process = self.child.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-INT", &process]).status().await.unwrap().success());
+        self.ended().await
+    }
+
+    /// SIGKILL.
+    pub(crate) async fn kill(&mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// Waits for its end; the exit code.
+    pub(crate) async fn ended(&mut self) -> Option<i32> {
+        timeout(PATIENCE, self.child.wait()).await.expect("an end").unwrap().code()
+    }
+
+    /// What is left on standard output after its end.
+    pub(crate) async fn more(&mut self) -> String {
+        let mut more = String::new();
+        self.out.read_to_string(&mut more).await.unwrap();
+        more
+    }
+}
