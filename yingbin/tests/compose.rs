@@ -49,7 +49,9 @@ fn the_people_are_the_examples() {
     let people = read("simulator", simulator::Config::read, &flags).people;
     let expected = ["qianjiang", "csair"].map(example).into_iter().flat_map(|example| {
         let account = example.account.name;
-        let person = move |person: yingbin::example::Person| (account.clone(), person.openid, person.name, person.about);
+        let person = move |person: yingbin::example::Person| {
+            (account.clone(), person.openid, person.name, person.about)
+        };
         example.people.into_iter().map(person)
     });
     let found = people.into_iter().map(|person| (person.account, person.openid, person.name, person.about));

@@ -326,7 +326,8 @@ impl World {
 
     /// Waits until the group's committed offsets add up to so many records.
     pub(crate) async fn committed(&self, records: i64) {
-        let consumer: StreamConsumer = self.kafka.consumer(content_service::consume::GROUP, &[]).unwrap();
+        let consumer: StreamConsumer =
+            self.config.kafka.consumer(content_service::consume::GROUP, &[]).unwrap();
         let consumer = Arc::new(consumer);
         until(&format!("{records} records committed"), async || {
             let consumer = Arc::clone(&consumer);

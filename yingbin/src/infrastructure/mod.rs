@@ -57,18 +57,23 @@ impl Infrastructure {
     /// # Errors
     /// A server cannot be started or reached; the error says what would help.
     pub async fn start(outside: Outside) -> Result<Self> {
-        let (embedded_kafka, kafka) = match outside.kafka {
-            Some(bootstrap) => (None, outside_kafka(bootstrap, &outside.namespace)),
-            None => embedded_kafka(&outside.namespace)?,
-        };
-        let (redis_server, url) = match outside.redis {
-            Some(url) => (None, url),
-            None => {
-                let server = RedisServer::start().await?;
-                let url = server.url();
-                (Some(server), url)
+        let Outside { kafka, redis, namespace } = outside;
+        let kafka = async {
+            match kafka {
+                Some(bootstrap) => Ok((None, outside_kafka(bootstrap, &namespace))),
+                None => embedded_kafka(&namespace).await,
             }
         };
+        let redis = async {
+            match redis {
+                Some(url) => Ok((None, url)),
+                None => RedisServer::start().await.map(|server| {
+                    let url = server.url();
+                    (Some(server), url)
+                }),
+            }
+        };
+        let ((embedded_kafka, kafka), (redis_server, url)) = tokio::try_join!(kafka, redis)?;
         if embedded_kafka.is_none() {
             let reach = format!("kafka at {} cannot be used", kafka.bootstrap);
             topics::create(&kafka, 1).await.context(reach)?;
@@ -120,7 +125,7 @@ fn outside_kafka(bootstrap: String, namespace: &str) -> Kafka {
     }
 }
 
-fn embedded_kafka(namespace: &str) -> Result<(Option<EmbeddedKafka>, Kafka)> {
+async fn embedded_kafka(namespace: &str) -> Result<(Option<EmbeddedKafka>, Kafka)> {
     let names: Vec<_> =
         proto::ALL_TOPICS.iter().map(|topic| (format!("{namespace}{}", topic.name), topic)).collect();
     let topics: Vec<_> =
@@ -134,9 +139,18 @@ fn embedded_kafka(namespace: &str) -> Result<(Option<EmbeddedKafka>, Kafka)> {
         ],
         ..outside_kafka(server.bootstrap().to_owned(), namespace)
     };
-    for (group, topic) in GROUPS {
-        kafka::start_at_the_beginning(&kafka, group, &kafka.topic(topic.name), kafka::partitions(&topic))
-            .with_context(|| format!("the start of the group {group}"))?;
+    // Side by side: each waits half a second for its coordinator.
+    let starts = GROUPS.map(|(group, topic)| {
+        let kafka = kafka.clone();
+        let start = move || {
+            let partitions = kafka::partitions(&topic);
+            kafka::start_at_the_beginning(&kafka, group, &kafka.topic(topic.name), partitions)
+                .with_context(|| format!("the start of the group {group}"))
+        };
+        tokio::task::spawn_blocking(start)
+    });
+    for start in starts {
+        start.await??;
     }
     Ok((Some(server), kafka))
 }
