@@ -1,12 +1,6 @@
 //! The right to work on a partition, and the moment at which it ends.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -20,14 +14,14 @@ pub struct Abandoned;
 pub struct Assignment {
     generation: u64,
     stopping: CancellationToken,
-    lost: Arc<AtomicBool>,
+    lost: CancellationToken,
 }
 
 impl Assignment {
     /// The `generation`-th assignment that this process has had.
     #[must_use]
     pub fn new(generation: u64) -> Self {
-        Self { generation, stopping: CancellationToken::new(), lost: Arc::default() }
+        Self { generation, stopping: CancellationToken::new(), lost: CancellationToken::new() }
     }
 
     /// Its number, part of the fence in the ledger.
@@ -44,13 +38,13 @@ impl Assignment {
     /// The partition belongs to somebody else now: no first byte may leave any more.
     pub fn lose(&self) {
         self.stop();
-        self.lost.store(true, Ordering::Release);
+        self.lost.cancel();
     }
 
     /// Still ours, as far as this process knows.
     #[must_use]
     pub fn holds(&self) -> bool {
-        !self.lost.load(Ordering::Acquire)
+        !self.lost.is_cancelled()
     }
 
     /// Resolves when the partition is being given up. Cancel safe.
@@ -66,6 +60,19 @@ impl Assignment {
         tokio::select! {
             biased;
             () = self.stopping.cancelled() => Err(Abandoned),
+            () = tokio::time::sleep(time) => Ok(()),
+        }
+    }
+
+    /// Waits before another try of what may have been done already, so that it must not be left: for as long as the partition is
+    /// ours, also while it is being given up. Cancel safe.
+    ///
+    /// # Errors
+    /// [`Abandoned`] at once when the partition is lost.
+    pub async fn pause_while_held(&self, time: Duration) -> Result<(), Abandoned> {
+        tokio::select! {
+            biased;
+            () = self.lost.cancelled() => Err(Abandoned),
             () = tokio::time::sleep(time) => Ok(()),
         }
     }
@@ -106,7 +113,9 @@ mod tests {
         assignment.stop();
         assert_eq!(waiting.await.unwrap(), Err(Abandoned));
         assert!(assignment.holds(), "what is under way may still end");
+        assert_eq!(assignment.pause_while_held(Duration::from_secs(1)).await, Ok(()));
         assignment.lose();
+        assert_eq!(assignment.pause_while_held(Duration::from_secs(3600)).await, Err(Abandoned));
         assert!(!assignment.holds());
     }
 

@@ -31,8 +31,10 @@ use rebalance::Rebalancing;
 
 /// The consumer group.
 pub const GROUP: &str = "content-service";
-/// How often the marks are committed.
+/// How often the marks that have moved are committed.
 const COMMIT: Duration = Duration::from_millis(500);
+/// Every so many times all marks are: the client never tells that a commit has failed, as those around a rebalance do.
+const ALL_MARKS: u32 = 4;
 /// For leaving the group; with the brokers away the process ends without.
 const LEAVE: Duration = Duration::from_secs(3);
 
@@ -77,13 +79,15 @@ pub async fn consume(
     consumer.subscribe(&[topic]).context("the events topic cannot be subscribed to")?;
     let mut commits = tokio::time::interval(COMMIT);
     commits.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut commit = 0_u32;
     loop {
         tokio::select! {
             biased;
             () = shutdown.cancelled() => break,
             _ = commits.tick() => {
                 alive();
-                shared.commit_moved(&consumer);
+                commit = commit.wrapping_add(1);
+                shared.commit(&consumer, commit.is_multiple_of(ALL_MARKS));
             }
             Some(partition) = resumed.recv() => told(consumer.resume(&shared.list(&[(partition, None)])), "resume"),
             received = consumer.recv() => match received {
@@ -134,9 +138,12 @@ impl Shared {
         }
     }
 
-    fn commit_moved(&self, consumer: &StreamConsumer<Rebalancing>) {
+    fn commit(&self, consumer: &StreamConsumer<Rebalancing>, all: bool) {
         let moved = {
             let mut intake = self.intake();
+            if all {
+                intake.commit_again();
+            }
             let (running, lanes) = intake.under_way();
             self.metrics.under_way(running, lanes);
             self.metrics.ledger_trips(self.rooms.ledger.trips());

@@ -161,12 +161,10 @@ impl Intake {
         moved.collect()
     }
 
-    /// A commit has failed: the marks of these partitions are to be committed again.
-    pub fn not_committed(&mut self, partitions: &[i32]) {
-        for partition in partitions {
-            if let Some(held) = self.partitions.get_mut(partition) {
-                held.committed = None;
-            }
+    /// Every mark counts as moved again.
+    pub fn commit_again(&mut self) {
+        for held in self.partitions.values_mut() {
+            held.committed = None;
         }
     }
 

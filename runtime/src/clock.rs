@@ -27,6 +27,12 @@ impl Clock {
         system_ms() + self.offset_ms.load(Ordering::Relaxed)
     }
 
+    /// Unix milliseconds by the machine's own time, wherever a simulation may have moved the clock.
+    #[must_use]
+    pub fn machine_ms(&self) -> i64 {
+        system_ms()
+    }
+
     /// Moves the time of everybody who holds a clone.
     pub fn advance(&self, by: Duration) {
         self.offset_ms.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::Relaxed);

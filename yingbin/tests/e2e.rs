@@ -1,6 +1,8 @@
 //! The main job, end to end: pushes go in, messages arrive. Runs on the embedded default, or on the servers that `KAFKA_BOOTSTRAP` and
 //! `REDIS_URL` name.
 
+#![allow(clippy::unwrap_used, reason = "a test ends at its first surprise")]
+
 mod support;
 
 use proto::reply::Outcome;

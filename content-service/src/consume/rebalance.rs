@@ -6,7 +6,7 @@ use rdkafka::{
     Statistics, TopicPartitionList,
     client::ClientContext,
     consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance},
-    error::{KafkaError, KafkaResult},
+    error::KafkaError,
 };
 use tokio::runtime::{Handle, RuntimeFlavor};
 
@@ -41,13 +41,6 @@ impl ConsumerContext for Rebalancing {
             }
             Rebalance::Revoke(list) => self.give_up(consumer, &numbers(list)),
             Rebalance::Error(error) => tracing::error!(%error, "rebalance failed"),
-        }
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        if let Err(error) = result {
-            tracing::warn!(%error, "offsets are not committed: it will be tried again");
-            self.0.intake().not_committed(&numbers(offsets));
         }
     }
 }

@@ -317,7 +317,8 @@ impl Ledger {
                 Err(error) => error,
             };
             self.metrics.ledger_waits(&error);
-            mine.pause(backoff.pause()).await?;
+            // It may have been applied: an entry that is left armed would be published as unknown by its next owner.
+            mine.pause_while_held(backoff.pause()).await?;
         }
     }
 

@@ -338,6 +338,7 @@ impl World {
                     all.add_partition(proto::EVENTS.name, partition.id());
                 }
                 let committed = consumer.committed_offsets(all, PATIENCE).unwrap();
+                tracing::debug!(?committed, "offsets of the group");
                 committed
                     .elements()
                     .iter()

@@ -175,3 +175,17 @@ async fn the_platform_can_verify_the_address() {
     assert_eq!((encrypted.status, encrypted.body.as_str()), (200, "5927782489442352469"));
     house.end().await;
 }
+
+#[tokio::test]
+async fn where_a_simulation_moves_the_clock_its_time_and_the_machines_are_both_fresh() {
+    const HELLO: &[u8] = b"<xml><FromUserName>o1</FromUserName><MsgType>text</MsgType><Content>hi</Content></xml>";
+    let house = House::open().await;
+    let by_machine = house.seal(Mode::Safe, HELLO);
+    house.clock.advance(std::time::Duration::from_secs(3_600));
+    let by_simulation = house.seal(Mode::Safe, HELLO);
+    let in_between = house.seal_as(&credentials(Mode::Safe), HELLO, 1_800);
+    for (push, status) in [(by_machine, 200), (by_simulation, 200), (in_between, 403)] {
+        assert_eq!(house.post("safe", &push).await.status, status);
+    }
+    house.end().await;
+}

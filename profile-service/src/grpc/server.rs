@@ -63,6 +63,7 @@ fn router(settings: &Grpc, door: Door, health: HealthReporter) -> anyhow::Result
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     Ok(Server::builder()
         .trace_fn(span)

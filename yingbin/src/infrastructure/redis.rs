@@ -96,3 +96,21 @@ fn find() -> Result<PathBuf> {
         "no redis-server and no valkey-server was found: run `make setup`, install one, or name a server in REDIS_URL",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_whose_owner_goes_without_a_word_ends() {
+        let server = RedisServer::start().await.unwrap();
+        let port = server.port;
+        drop(server);
+        let gone = async {
+            while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), gone).await.expect("redis to end");
+    }
+}

@@ -77,6 +77,7 @@ impl Announcement {
 
 fn banner(system: &System) -> String {
     let addresses = &system.addresses;
+    let [gateway_admin, profile_admin, content_admin] = &addresses.admin;
     let volatile = match system.volatile().join(" and ").as_str() {
         "" => "nothing here: Kafka and Redis are the ones you named".to_owned(),
         parts => format!("{parts}: gone when this ends"),
@@ -86,7 +87,7 @@ fn banner(system: &System) -> String {
          phone      {simulator}\n    \
          gateway    {gateway}\n    \
          profiles   {profile}  (gRPC, reflection on)\n    \
-         metrics    {metrics}/metrics and the next two ports\n    \
+         metrics    {gateway_admin}/metrics  {profile_admin}/metrics  {content_admin}/metrics\n    \
          kafka      {kafka}\n    \
          redis      {redis}\n\n  \
          volatile   {volatile}\n  \
@@ -95,7 +96,6 @@ fn banner(system: &System) -> String {
         simulator = addresses.simulator,
         gateway = addresses.gateway,
         profile = addresses.profile,
-        metrics = addresses.admin[0],
         kafka = system.kafka().bootstrap,
         redis = system.redis().url,
     )

@@ -1,4 +1,5 @@
 //! Apache Kafka with its own console consumer, from the jars that `make setup-test` has brought.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{fs, net::TcpListener, process::Stdio, time::Duration};
 

@@ -1,4 +1,5 @@
 //! Runs the Python scripts of this folder with what `make setup-test` has brought.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{path::Path, process::Stdio, time::Duration};
 

@@ -1,4 +1,5 @@
 //! `yingbin up --json` as a process in a folder of its own.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{
     fs::{self, File},
@@ -84,7 +85,7 @@ impl Up {
         let read = timeout(PATIENCE, up.out.read_line(&mut line)).await;
         assert!(read.is_ok() && line.ends_with('\n'), "no line came, but: {}", up.told());
         up.announced = serde_json::from_str(&line).unwrap();
-        println!("the present was reached {:?} after the start of the process", up.started.elapsed());
+        eprintln!("the present was reached {:?} after the start of the process", up.started.elapsed());
         up
     }
 

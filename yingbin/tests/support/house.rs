@@ -96,7 +96,8 @@ impl House {
         let _installed = rustls::crypto::ring::default_provider().install_default();
         let example = Example::read(&repository().join("examples/csair")).unwrap();
         topics::create(&kafka, 1).await.unwrap();
-        items::publish(&kafka, &example.items(Clock::system().now_ms()).unwrap()).await.unwrap();
+        let items = example.items(Clock::system().now_ms()).unwrap();
+        until("new topics take records", READY, async || items::publish(&kafka, &items).await.ok()).await;
         let redis = RedisServer::start().await;
         let gateway_port = free_port();
         let config = simulator::Config {

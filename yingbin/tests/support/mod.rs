@@ -1,5 +1,6 @@
 //! A system to test with: the embedded default, or a namespace of its own on the servers that the environment names.
 #![allow(dead_code, reason = "every test binary uses its own part")]
+#![allow(clippy::unwrap_used, unreachable_pub, reason = "a test ends at its first surprise")]
 
 use std::path::{Path, PathBuf};
 

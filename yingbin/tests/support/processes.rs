@@ -15,7 +15,7 @@ use tokio::time::Instant;
 /// Kills the process when the pipe closes, which it does however the test ends.
 const WATCH: &str = r#"read -r _; kill -KILL "$1" 2>/dev/null"#;
 /// Lines of a log that a failing test shows.
-const LAST_LINES: usize = 25;
+const LAST_LINES: usize = 5;
 
 /// A running child; dropping it kills it.
 #[derive(Debug)]
@@ -76,9 +76,11 @@ impl Drop for Process {
         self.end();
         if std::thread::panicking() {
             let log = fs::read_to_string(&self.log).unwrap_or_default();
+            let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{}.log", self.name, self.child.id()));
+            fs::write(&kept, &log).unwrap_or_default();
             let lines: Vec<&str> = log.lines().collect();
             let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");
-            eprintln!("---- the end of the log of {}\n{last}", self.name);
+            eprintln!("---- the end of the log of {} (the whole: {})\n{last}", self.name, kept.display());
         }
     }
 }
