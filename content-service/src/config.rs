@@ -11,6 +11,8 @@ use wechat::account::{AccountKind, RuleSet};
 
 /// Nobody may send later than this after the event: the longest window of any right.
 const LATEST: Duration = Duration::from_secs(48 * 3600);
+/// A send that has not begun after this time, for want of a token, counts as not sent.
+pub const BEGIN_WITHIN: Duration = Duration::from_secs(2);
 /// What a lease has to be longer than a send.
 const LEASE_MARGIN: Duration = Duration::from_secs(2);
 
@@ -130,10 +132,10 @@ impl Default for Concurrency {
 }
 
 impl Delivery {
-    /// Bound on one send as a whole.
+    /// Bound on one send as a whole: until it begins, and the call itself.
     #[must_use]
     pub fn send_budget(&self) -> Duration {
-        self.connect + self.write + self.read
+        BEGIN_WITHIN + wechat::api::longest_call(self.connect, self.write, self.read)
     }
 
     /// A part under way longer than this is `unknown`.

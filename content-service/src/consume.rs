@@ -3,7 +3,10 @@
 mod rebalance;
 
 use std::{
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -33,8 +36,9 @@ use rebalance::Rebalancing;
 pub const GROUP: &str = "content-service";
 /// How often the marks that have moved are committed.
 const COMMIT: Duration = Duration::from_millis(500);
-/// Every so many times all marks are: the client never tells that a commit has failed, as those around a rebalance do.
-const ALL_MARKS: u32 = 4;
+/// Every so many times without a rebalance all marks are committed: the client never tells that a commit has failed, as it does in
+/// the middle of a rebalance. A commit then would also start the next rebalance.
+const ALL_MARKS: u32 = 12;
 /// For leaving the group; with the brokers away the process ends without.
 const LEAVE: Duration = Duration::from_secs(3);
 
@@ -45,6 +49,8 @@ struct Shared {
     /// Told whenever work has ended.
     ended: Condvar,
     resume: UnboundedSender<i32>,
+    /// Commits since the last rebalance.
+    quiet: AtomicU32,
     rooms: Arc<Rooms>,
     drain: Duration,
     metrics: Metrics,
@@ -68,6 +74,7 @@ pub async fn consume(
         intake: Mutex::new(intake),
         ended: Condvar::new(),
         resume,
+        quiet: AtomicU32::new(0),
         drain: rooms.terms.drain,
         metrics: rooms.metrics.clone(),
         rooms,
@@ -79,15 +86,14 @@ pub async fn consume(
     consumer.subscribe(&[topic]).context("the events topic cannot be subscribed to")?;
     let mut commits = tokio::time::interval(COMMIT);
     commits.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut commit = 0_u32;
     loop {
         tokio::select! {
             biased;
             () = shutdown.cancelled() => break,
             _ = commits.tick() => {
                 alive();
-                commit = commit.wrapping_add(1);
-                shared.commit(&consumer, commit.is_multiple_of(ALL_MARKS));
+                let quiet = shared.quiet.fetch_add(1, Ordering::Relaxed) + 1;
+                shared.commit(&consumer, quiet.is_multiple_of(ALL_MARKS));
             }
             Some(partition) = resumed.recv() => told(consumer.resume(&shared.list(&[(partition, None)])), "resume"),
             received = consumer.recv() => match received {

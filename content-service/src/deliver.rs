@@ -213,10 +213,8 @@ impl Deliverer {
             return case.mine.pause(Duration::from_millis(1)).await;
         }
         let started = Instant::now();
-        let sending = account.client.send(&part.message);
-        let sent = tokio::time::timeout(self.terms.send_budget(), sending).await;
+        let sent = account.client.send(&part.message, config::BEGIN_WITHIN).await;
         self.metrics.sent(started.elapsed());
-        let sent = sent.unwrap_or_else(|_| Sent::Unknown { reason: "no answer in time".to_owned() });
         tries.bytes += u32::from(!matches!(sent, Sent::NotSent { .. }));
         self.after(case, account, entry, tries, judge(sent, self.clock.now_ms()), slot).await
     }

@@ -19,11 +19,11 @@ use crate::{
     catalogue::Catalogue,
     config,
     decide::Links,
-    deliver::Deliverer,
+    deliver::{Deliverer, Slot},
     enrich::enrich,
     gather::Gatherer,
     intake::Work,
-    ledger::{Closer, End, Entry, Ledger, State},
+    ledger::{Closer, End, Entry, Ledger, Proposal, State},
     metrics::Metrics,
     profiles::Profiles,
     publish::Publisher,
@@ -67,25 +67,32 @@ pub struct Rooms {
 /// enrich → gather → decide → reserve → send → settle → record what was shown → publish the outcome; then the offset moves.
 async fn handle(rooms: &Rooms, case: &Case<'_>) -> Result<Option<Reply>, Abandoned> {
     let known = enrich(&rooms.profiles, &rooms.metrics, case).await?;
-    let proposal = propose(rooms, case, &known).await;
-
-    let slot = match case.account.filter(|_| proposal.end.is_none()) {
-        Some(account) => rooms.deliverer.slot(account).await.ok(),
-        None => None,
-    };
+    let mut proposal = propose(rooms, case, &known).await;
+    let slot = leave_to_send(rooms, case, &mut proposal).await;
     let mut entry = rooms.ledger.reserve(&case.place, case.mine, proposal, slot.is_some()).await?;
     match case.account {
         Some(account) => rooms.deliverer.deliver(case, account, &mut entry, slot).await?,
         None => leave(rooms, case, &mut entry).await?,
     }
-    if entry.state == State::Closed {
+    if entry.state == State::Closed || rooms.closer.published(&case.place) {
         return Ok(None);
     }
 
     shown::record(rooms, case, &mut entry).await?;
     let outcome = rooms.publisher.outcome(&entry.reply, case.user.as_bytes(), case.trace, case.mine).await?;
-    rooms.closer.close(&case.place, &outcome);
+    rooms.closer.close(&case.place, &outcome).await;
     Ok(Some(entry.reply))
+}
+
+/// Leave to send at once, for what is to be sent. While it waited for that, the account may have been stopped.
+async fn leave_to_send(rooms: &Rooms, case: &Case<'_>, proposal: &mut Proposal) -> Option<Slot> {
+    let account = case.account.filter(|_| proposal.end.is_none())?;
+    let slot = rooms.deliverer.slot(account).await.ok();
+    proposal.end = rooms.deliverer.hopeless(account, case.event.occurred_at_ms);
+    if proposal.end.is_some() {
+        proposal.reply.parts.iter_mut().for_each(|part| part.set_outcome(Outcome::Suppressed));
+    }
+    slot.filter(|_| proposal.end.is_none())
 }
 
 /// An entry of an account that is no longer configured: nobody can send it.

@@ -108,7 +108,7 @@ fn read(raw: &OwnedMessage) -> Result<Box<Event>, (&'static str, String)> {
 /// Why an event's push could not be read, if it could not.
 fn unparsed(event: &Event) -> Option<String> {
     match &event.kind {
-        Some(Kind::Unrecognised(push)) if !push.raw.is_empty() => {
+        Some(Kind::Unrecognised(push)) if !push.reason.is_empty() => {
             Some(format!("no parser could read the push: {}", push.reason))
         }
         _ => None,

@@ -20,14 +20,13 @@ use crate::{
 /// How long an outcome that is published for the second time waits for profile-service, which is rare: somebody died in between.
 const AGAIN_WITHIN: Duration = Duration::from_secs(60);
 
-/// What a reply has shown; `None`: nothing that anybody has to remember.
+/// What a reply has shown, be it only that there was one; `None`: nothing has arrived.
 #[must_use]
 pub fn shown_by(reply: &Reply) -> Option<Shown> {
     let decision = reply.decision.as_ref()?;
     let item_ids: Vec<String> = decision.slots.iter().flat_map(|slot| slot.item_ids.clone()).collect();
     let taken = reply.parts.iter().any(|part| part.outcome() == Outcome::Sent);
-    let something = !item_ids.is_empty() || !decision.asked_trait.is_empty();
-    (taken && something).then(|| Shown {
+    taken.then(|| Shown {
         id: format!("{}:shown", reply.event_id),
         user: Some(User { app_id: reply.app_id.clone(), openid: reply.openid.clone() }),
         at_ms: reply.ended_at_ms,

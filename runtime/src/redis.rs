@@ -17,12 +17,19 @@ use redis::{
 use crate::config::Settings;
 
 /// Where Redis is and how long a call may take.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RedisConfig {
     /// `redis://user:password@host:port/db`.
     pub url: String,
     /// Bound on every call, waiting for a connection included.
     pub deadline: Duration,
+}
+
+impl std::fmt::Debug for RedisConfig {
+    /// Without the address: it may hold a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedisConfig").field("deadline", &self.deadline).finish_non_exhaustive()
+    }
 }
 
 impl RedisConfig {

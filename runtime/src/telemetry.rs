@@ -24,12 +24,7 @@ pub fn init(quiet: &str) {
     }
 }
 
-/// Sets the key of [`uid`], so that the replicas of a fleet hash alike. Without it every process has its own.
-pub fn set_uid_key(key: &str) {
-    UID_KEY.get_or_init(|| Sha256::digest(key).into());
-}
-
-/// A user in a log line: a keyed hash of `<app_id>:<openid>`, 16 hex digits.
+/// A user in a log line: a hash of `<app_id>:<openid>` under a key that the process has made, 16 hex digits.
 #[must_use]
 pub fn uid(record_key: &str) -> String {
     let key = UID_KEY.get_or_init(rand::random);

@@ -8,7 +8,10 @@ mod token;
 mod wire;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
 
 pub use connect::ConfigError;
 pub use token::TokenError;
@@ -106,12 +109,14 @@ impl Client {
         self.tokens.get(&self.wire).await.map(drop)
     }
 
-    /// Sends one message: the JSON of [`crate::message::Message::to_json`].
+    /// Sends one message: the JSON of [`crate::message::Message::to_json`], begun within `patience`.
     ///
-    /// On 40001, 40014 and 42001 the token is refreshed and the call repeated, once.
+    /// On 40001, 40014 and 42001 the token is refreshed and the call repeated, once, if there is still time to begin. What was not
+    /// begun is `NotSent`, or the refusal before it; what was begun ends within [`longest_call`].
     /// Not cancel safe: a dropped call may have been taken.
-    pub async fn send(&self, message_json: &str) -> Sent {
-        let access = match self.tokens.get(&self.wire).await {
+    pub async fn send(&self, message_json: &str, patience: Duration) -> Sent {
+        let begin_until = Instant::now() + patience;
+        let access = match self.access(begin_until).await {
             Ok(access) => access,
             Err(error) => return Sent::NotSent { reason: error.into() },
         };
@@ -122,10 +127,15 @@ impl Client {
         }
         self.tokens.expire(&access);
         tracing::info!(errcode, "access token refused, refreshing it once");
-        match self.tokens.get(&self.wire).await {
+        match self.access(begin_until).await {
             Ok(fresh) => self.send_with(&fresh, message_json).await,
             Err(_) => sent,
         }
+    }
+
+    async fn access(&self, until: Instant) -> Result<Arc<Access>, TokenError> {
+        let late = |_| TokenError::Unreachable("no token in time".to_owned());
+        timeout_at(until, self.tokens.get(&self.wire)).await.map_err(late)?
     }
 
     async fn send_with(&self, access: &Access, message_json: &str) -> Sent {
@@ -136,6 +146,12 @@ impl Client {
             Err(Failure::Unknown(reason)) => Sent::Unknown { reason },
         }
     }
+}
+
+/// Bound on one call from its begin to its end: a free place, a kept connection that turns out dead, a fresh one, the answer.
+#[must_use]
+pub fn longest_call(connect: Duration, write: Duration, read: Duration) -> Duration {
+    2 * (connect + write) + read
 }
 
 /// An answer as the platform gives it to every call.

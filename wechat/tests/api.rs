@@ -11,6 +11,7 @@ use serde_json::json;
 use support::{Act, Server, errcode, http, raw, token};
 use wechat::api::{Client, Config, NotSent, Sent, TokenError};
 
+const PATIENCE: Duration = Duration::from_secs(5);
 const MESSAGE: &str = r#"{"touser":"o","msgtype":"text","text":{"content":"中文"}}"#;
 
 /// A deadline that a test waits for.
@@ -33,7 +34,7 @@ async fn a_message_is_taken_over_one_kept_connection() {
     let server = Server::sending(taken).await;
     let client = server.client();
     for _ in 0..3 {
-        assert_eq!(client.send(MESSAGE).await, Sent::Taken);
+        assert_eq!(client.send(MESSAGE, PATIENCE).await, Sent::Taken);
     }
     let sends = server.sends();
     assert_eq!((server.tokens(), sends.len(), server.connections.load(Ordering::SeqCst)), (1, 3, 1));
@@ -46,7 +47,7 @@ async fn a_refusal_carries_its_code() {
     for code in [45015, 45047, -1, 99_999] {
         let server = Server::sending(move || errcode(code)).await;
         let refused = Sent::Refused { errcode: code, errmsg: "told".into() };
-        assert_eq!(server.client().send(MESSAGE).await, refused);
+        assert_eq!(server.client().send(MESSAGE, PATIENCE).await, refused);
         assert_eq!(server.sends().len(), 1);
     }
 }
@@ -59,7 +60,7 @@ async fn nobody_listening_is_not_sent() {
     client.token_ready().await.unwrap();
     server.all_closed().await;
     server.stop_listening().await;
-    assert!(not_sent(&client.send(MESSAGE).await));
+    assert!(not_sent(&client.send(MESSAGE, PATIENCE).await));
 }
 
 #[tokio::test]
@@ -67,7 +68,7 @@ async fn a_server_that_never_finishes_tls_is_not_sent() {
     let server = Server::start(|_, _| Act::Hang).await;
     let base_url = format!("https://{}", server.address);
     let client = Client::new(Config { base_url, connect_timeout: SHORT, ..server.config() }).unwrap();
-    let sent = client.send(MESSAGE).await;
+    let sent = client.send(MESSAGE, PATIENCE).await;
     assert!(matches!(sent, Sent::NotSent { reason: NotSent::Token(TokenError::Unreachable(_)) }), "{sent:?}");
 }
 
@@ -75,7 +76,7 @@ async fn a_server_that_never_finishes_tls_is_not_sent() {
 async fn silence_after_the_request_is_unknown() {
     let server = Server::sending(|| Act::Hang).await;
     let client = Client::new(Config { read_timeout: SHORT, ..server.config() }).unwrap();
-    let sent = client.send(MESSAGE).await;
+    let sent = client.send(MESSAGE, PATIENCE).await;
     assert_eq!(sent, Sent::Unknown { reason: "the answer took too long".into() });
     assert_eq!(server.sends().len(), 1, "it arrived, and is not repeated");
 }
@@ -88,7 +89,7 @@ async fn a_request_that_can_not_be_written_to_its_end_is_unknown() {
     let client = Client::new(Config { base_url, write_timeout: SHORT, ..server.config() }).unwrap();
     let (answered, sent) = tokio::join!(answer_one_and_read_no_more(&listener), async {
         client.token_ready().await.unwrap();
-        client.send(&"x".repeat(50_000_000)).await
+        client.send(&"x".repeat(50_000_000), PATIENCE).await
     });
     drop(answered);
     assert_eq!(sent, Sent::Unknown { reason: "writing the request took too long".into() });
@@ -106,7 +107,7 @@ async fn answer_one_and_read_no_more(listener: &tokio::net::TcpListener) -> toki
 #[tokio::test]
 async fn a_lost_answer_is_unknown_and_not_repeated() {
     let server = Server::sending(|| Act::Close).await;
-    let sent = server.client().send(MESSAGE).await;
+    let sent = server.client().send(MESSAGE, PATIENCE).await;
     assert!(unknown(&sent), "{sent:?}");
     assert_eq!(server.sends().len(), 1);
 }
@@ -128,7 +129,7 @@ async fn an_answer_that_says_nothing_is_unknown() {
     ];
     for answer in answers {
         let server = Server::sending(move || Act::Raw(answer.clone())).await;
-        let sent = server.client().send(MESSAGE).await;
+        let sent = server.client().send(MESSAGE, PATIENCE).await;
         assert!(unknown(&sent), "{sent:?}");
         assert_eq!(server.sends().len(), 1);
     }
@@ -140,7 +141,7 @@ async fn a_redirect_is_not_followed() {
     let location =
         format!("HTTP/1.1 302 Found\r\nlocation: http://{}/\r\ncontent-length: 0\r\n\r\n", elsewhere.address);
     let server = Server::sending(move || Act::Raw(location.clone().into_bytes())).await;
-    assert!(unknown(&server.client().send(MESSAGE).await));
+    assert!(unknown(&server.client().send(MESSAGE, PATIENCE).await));
     assert_eq!(elsewhere.connections.load(Ordering::SeqCst), 0);
 }
 
@@ -153,7 +154,7 @@ async fn a_kept_connection_that_the_server_has_closed_is_replaced() {
     .await;
     let client = server.client();
     for _ in 0..5 {
-        assert_eq!(client.send(MESSAGE).await, Sent::Taken);
+        assert_eq!(client.send(MESSAGE, PATIENCE).await, Sent::Taken);
         server.all_closed().await;
     }
     assert_eq!(server.sends().len(), 5);
@@ -163,7 +164,7 @@ async fn a_kept_connection_that_the_server_has_closed_is_replaced() {
 async fn fifty_sends_share_one_token_fetch() {
     let server = Server::sending(taken).await;
     let client = server.client();
-    let sends = futures(50, || client.send(MESSAGE)).await;
+    let sends = futures(50, || client.send(MESSAGE, PATIENCE)).await;
     assert!(sends.iter().all(|sent| *sent == Sent::Taken), "{sends:?}");
     assert_eq!((server.tokens(), server.sends().len()), (1, 50));
 }
@@ -178,7 +179,7 @@ async fn a_refused_token_is_refreshed_once_for_all_and_each_send_repeated_once()
         })
         .await;
         let client = server.client();
-        let sends = futures(50, || client.send(MESSAGE)).await;
+        let sends = futures(50, || client.send(MESSAGE, PATIENCE)).await;
         assert!(sends.iter().all(|sent| *sent == Sent::Taken), "{sends:?}");
         assert_eq!(server.tokens(), 2);
         assert_eq!(server.sends().len(), 100);
@@ -189,7 +190,7 @@ async fn a_refused_token_is_refreshed_once_for_all_and_each_send_repeated_once()
 async fn a_token_that_is_always_refused_ends_after_one_repeat() {
     let server = Server::sending(|| errcode(40001)).await;
     let refused = Sent::Refused { errcode: 40001, errmsg: "told".into() };
-    assert_eq!(server.client().send(MESSAGE).await, refused);
+    assert_eq!(server.client().send(MESSAGE, PATIENCE).await, refused);
     assert_eq!((server.tokens(), server.sends().len()), (2, 2));
 }
 
@@ -199,7 +200,7 @@ async fn a_token_that_the_platform_refuses_is_asked_for_once() {
     let client = server.client();
     let refused = TokenError::Refused { errcode: 40125, errmsg: "told".into() };
     assert_eq!(client.token_ready().await, Err(refused.clone()));
-    let sends = futures(50, || client.send(MESSAGE)).await;
+    let sends = futures(50, || client.send(MESSAGE, PATIENCE)).await;
     assert!(sends.iter().all(|sent| *sent == Sent::NotSent { reason: refused.clone().into() }));
     assert_eq!((server.tokens(), server.sends().len()), (1, 0));
 }
@@ -212,8 +213,8 @@ async fn a_token_without_life_left_is_fetched_again() {
     })
     .await;
     let client = server.client();
-    assert_eq!(client.send(MESSAGE).await, Sent::Taken);
-    assert_eq!(client.send(MESSAGE).await, Sent::Taken);
+    assert_eq!(client.send(MESSAGE, PATIENCE).await, Sent::Taken);
+    assert_eq!(client.send(MESSAGE, PATIENCE).await, Sent::Taken);
     assert_eq!(server.tokens(), 2);
 }
 
@@ -221,7 +222,7 @@ async fn a_token_without_life_left_is_fetched_again() {
 async fn connections_are_capped_and_waiting_for_one_is_not_sent() {
     let server = Server::sending(taken).await;
     let client = Client::new(Config { max_connections: 3, ..server.config() }).unwrap();
-    let sends = futures(40, || client.send(MESSAGE)).await;
+    let sends = futures(40, || client.send(MESSAGE, PATIENCE)).await;
     assert!(sends.iter().all(|sent| *sent == Sent::Taken), "{sends:?}");
     assert!(server.most_open() <= 3);
 
@@ -230,8 +231,8 @@ async fn connections_are_capped_and_waiting_for_one_is_not_sent() {
         Client::new(Config { max_connections: 1, connect_timeout: SHORT, ..server.config() }).unwrap();
     client.token_ready().await.unwrap();
     let first_to_end = tokio::select! {
-        sent = client.send(MESSAGE) => sent,
-        sent = client.send(MESSAGE) => sent,
+        sent = client.send(MESSAGE, PATIENCE) => sent,
+        sent = client.send(MESSAGE, PATIENCE) => sent,
     };
     assert!(not_sent(&first_to_end), "{first_to_end:?}");
 }
@@ -244,7 +245,7 @@ async fn neither_token_nor_secret_is_shown() {
     })
     .await;
     let client = server.client();
-    let sent = client.send(MESSAGE).await;
+    let sent = client.send(MESSAGE, PATIENCE).await;
     assert_eq!(sent, Sent::Refused { errcode: 48001, errmsg: "not with ***".into() });
     assert!(!format!("{client:?}{:?}", server.config()).contains("sesame"));
 

@@ -57,7 +57,7 @@ async fn a_push_that_the_platform_repeats_brings_one_message() {
     let entered = stand.system.plays.backstage.story_of(&guest.person.openid);
     let entered = entered.iter().filter(|(_, reply)| reply.event_kind == "entered").count();
     let greetings = stand.messages(&guest.person.openid).await;
-    assert!(entered >= 1 && !greetings.is_empty());
+    assert!(entered == 1 && !greetings.is_empty(), "{entered} outcomes of one push");
     let papers = greetings
         .iter()
         .filter(|message| message["message"]["text"]["content"].to_string().contains("天气"))

@@ -186,7 +186,6 @@ async fn kafkas_console_consumer_shows_key_and_headers_of_the_events() {
     let outside = Outside { kafka: Some(broker.bootstrap.clone()), ..Outside::from_environment(&namespace) };
     let setup = Setup { examples: vec![example("qianjiang")], ports: Ports::ANY, outside };
     let stand = Stand { system: System::start(setup).await.unwrap() };
-    stand.system.gateway_answers().await.unwrap();
     let guest = stand.guest("qianjiang", 0);
     let entered = guest.does(&Act::Enter { session_from: String::new() }).await.unwrap();
     let shown = broker.console(&stand.system.kafka().topic(proto::EVENTS.name), 1).await;

@@ -1,6 +1,6 @@
 //! What happens when partitions come and go: drain, commit, fence, in this order and within the session.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use rdkafka::{
     Statistics, TopicPartitionList,
@@ -32,6 +32,7 @@ impl ClientContext for Rebalancing {
 
 impl ConsumerContext for Rebalancing {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        self.0.quiet.store(0, Ordering::Relaxed);
         match rebalance {
             Rebalance::Assign(list) => {
                 let partitions = numbers(list);
@@ -57,6 +58,9 @@ impl Rebalancing {
             }
             tracing::info!(?partitions, drained, "partitions given up");
         }
+        // librdkafka remembers a pause of ours beyond the assignment: without this the partition would stay silent when it comes back.
+        let given_up: Vec<_> = partitions.iter().map(|partition| (*partition, None)).collect();
+        told(consumer.resume(&self.0.list(&given_up)), "resume what is given up");
         let mut intake = self.0.intake();
         intake.stop(partitions);
         intake.lose(partitions);

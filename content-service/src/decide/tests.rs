@@ -2,7 +2,7 @@
 
 use proto::{
     event::{Event, LinkClicked, Subscribed, event::Kind},
-    profile::{Asked, Enrichment, Seen},
+    profile::{Asked, Enrichment},
     reply::SourceState,
 };
 use wechat::{account::AccountKind, message::Message};
@@ -62,7 +62,9 @@ fn simply(event: &Event, enrichment: Option<&Enrichment>) -> super::Decided {
 }
 
 fn within_a_visit() -> Enrichment {
-    Enrichment { visit_started: false, ..visitor() }
+    let mut within = Enrichment { visit_started: false, ..visitor() };
+    within.profile().visit.as_mut().unwrap().answered_at_ms = NOW;
+    within
 }
 
 #[test]
@@ -85,13 +87,12 @@ fn a_second_entry_within_the_visit_is_suppressed_until_thirty_minutes_after_the_
 }
 
 #[test]
-fn a_visit_that_began_with_a_tap_is_greeted_at_its_first_entry_and_only_then() {
+fn a_visit_that_began_with_what_cannot_be_answered_is_greeted_at_its_first_entry_and_only_then() {
     let mut tapped = within_a_visit();
-    let seen = Seen { item_id: "old".into(), last_at_ms: NOW - HOUR, opened_at_ms: NOW, shows: 1 };
-    tapped.profile().seen.push(seen);
+    tapped.profile().visit.as_mut().unwrap().answered_at_ms = NOW - HOUR;
     assert_eq!(simply(&entered(), Some(&tapped)).decision.reply, "hello");
-    let greeted = tapped.saw("new", 0);
-    assert!(matches!(simply(&entered(), Some(&greeted)).verdict, Verdict::Suppress { .. }));
+    tapped.profile().visit.as_mut().unwrap().answered_at_ms = NOW;
+    assert!(matches!(simply(&entered(), Some(&tapped)).verdict, Verdict::Suppress { .. }));
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn early_end(rooms: &Rooms, case: &Case<'_>, account: &Account, known: &Known, r
         };
         return Some(suppressed(rooms, reason.to_owned(), 0));
     }
-    if !right {
+    if !right || case.event.openid.is_empty() {
         return Some(suppressed(rooms, "no right".to_owned(), 0));
     }
     rooms.deliverer.hopeless(account, case.event.occurred_at_ms)

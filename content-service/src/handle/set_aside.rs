@@ -28,7 +28,7 @@ pub(super) async fn set_aside(
     let proposal = Proposal { reply: subject.clone(), end: Some(end.clone()), granted: None };
     let mut entry = rooms.ledger.reserve(&place, &work.mine, proposal, false).await?;
     rooms.deliverer.without_sending(&place, &work.mine, &mut entry, end).await?;
-    if entry.state == State::Closed {
+    if entry.state == State::Closed || rooms.closer.published(&place) {
         return Ok(None);
     }
 
@@ -36,6 +36,6 @@ pub(super) async fn set_aside(
     rooms.publisher.set_aside(raw, DlqReason { class, error, at_ms }, &work.mine).await?;
     let key = raw.key().unwrap_or(user.as_bytes());
     let outcome = rooms.publisher.outcome(&entry.reply, key, work.record.trace, &work.mine).await?;
-    rooms.closer.close(&place, &outcome);
+    rooms.closer.close(&place, &outcome).await;
     Ok(Some(entry.reply))
 }

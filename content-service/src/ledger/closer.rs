@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use moka::future::Cache;
 use redis::{Pipeline, Script};
 use runtime::redis::{Redis, RedisError};
 use sha2::{Digest as _, Sha256};
@@ -18,10 +19,16 @@ const BATCH: usize = 64;
 /// What has waited so long goes, however few there are.
 const GATHER: Duration = Duration::from_millis(5);
 
+/// Entries whose outcome was published here lately: a repeat that comes before its entry is closed must not publish again.
+const REMEMBERED: u64 = 20_000;
+/// How long that is remembered; the platform's repeats come within seconds.
+const LATELY: Duration = Duration::from_secs(60);
+
 /// Takes entries to close.
 #[derive(Clone, Debug)]
 pub struct Closer {
     queue: mpsc::Sender<(String, String)>,
+    published: Cache<String, ()>,
     metrics: Metrics,
 }
 
@@ -33,11 +40,19 @@ impl Closer {
         shutdown: CancellationToken,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (queue, waiting) = mpsc::channel(WAITING);
-        (Self { queue, metrics: metrics.clone() }, work(redis, waiting, metrics, shutdown))
+        let published = Cache::builder().max_capacity(REMEMBERED).time_to_live(LATELY).build();
+        (Self { queue, published, metrics: metrics.clone() }, work(redis, waiting, metrics, shutdown))
     }
 
-    /// Kafka has the outcome with these bytes. Never waits.
-    pub fn close(&self, place: &Place, outcome: &[u8]) {
+    /// This process has just published the outcome of the entry.
+    #[must_use]
+    pub fn published(&self, place: &Place) -> bool {
+        self.published.contains_key(&place.entry)
+    }
+
+    /// Kafka has the outcome with these bytes. Does not wait for the ledger.
+    pub async fn close(&self, place: &Place, outcome: &[u8]) {
+        self.published.insert(place.entry.clone(), ()).await;
         let hash = hex::encode(&Sha256::digest(outcome)[..16]);
         if self.queue.try_send((place.entry.clone(), hash)).is_err() {
             self.metrics.close_dropped(1);

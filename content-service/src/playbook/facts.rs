@@ -131,18 +131,13 @@ impl Facts {
     }
 }
 
-/// A visit begins with this event. One that began with a tap on an older link could not be answered then, so the next
-/// event counts as its beginning unless something has been shown since.
+/// A visit begins with this event, or began with one that nothing could answer: a tap on an older link, a position, an opened page.
 fn opens_visit(event: &Event, enrichment: Option<&Enrichment>) -> bool {
     let Some(known) = enrichment else {
         return matches!(event.kind, Some(Kind::Entered(_) | Kind::Subscribed(_)));
     };
-    let (Some(profile), false) = (&known.profile, known.visit_started) else { return known.visit_started };
-    let Some(visit) = &profile.visit else { return false };
-    let since = visit.started_at_ms;
-    let by_tap = profile.seen.iter().any(|seen| seen.opened_at_ms == since && since > 0);
-    let shown = profile.seen.iter().any(|seen| seen.last_at_ms >= since);
-    by_tap && !shown && profile.asked.iter().all(|asked| asked.at_ms < since)
+    let visit = known.profile.as_ref().and_then(|profile| profile.visit.as_ref());
+    known.visit_started || visit.is_some_and(|visit| visit.answered_at_ms < visit.started_at_ms)
 }
 
 fn event_facts(event: &Event, answer: Option<&str>) -> Value {

@@ -216,7 +216,7 @@ async fn a_closed_entry_keeps_a_hash_and_its_end() {
     let mut entry = bench.reserve("e", "me", 1, true).await;
     let (part, end) = (part(Outcome::Sent), end(Outcome::Sent));
     bench.ledger.settle(&place, &bench.mine, &mut entry, part, end, false).await.unwrap();
-    closer.close(&place, b"bytes");
+    closer.close(&place, b"bytes").await;
     until("the entry is closed", async || bench.reserve("e", "other", 1, true).await.state == State::Closed)
         .await;
     let fields: Vec<String> = bench.redis.query(redis::cmd("HKEYS").arg("l:{wx1:o1}:e")).await.unwrap();

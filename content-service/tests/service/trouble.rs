@@ -189,11 +189,6 @@ async fn replicas_that_come_and_go_under_load_send_each_message_once_and_in_orde
     come_and_go(GroupProtocol::Consumer).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_same_holds_with_the_classic_protocol() {
-    come_and_go(GroupProtocol::Classic).await;
-}
-
 async fn come_and_go(protocol: GroupProtocol) {
     let mut world = World::new(6).await;
     world.config.kafka.group_protocol = protocol;

@@ -178,7 +178,8 @@ async fn the_platform_can_verify_the_address() {
 
 #[tokio::test]
 async fn where_a_simulation_moves_the_clock_its_time_and_the_machines_are_both_fresh() {
-    const HELLO: &[u8] = b"<xml><FromUserName>o1</FromUserName><MsgType>text</MsgType><Content>hi</Content></xml>";
+    const HELLO: &[u8] =
+        b"<xml><FromUserName>o1</FromUserName><MsgType>text</MsgType><Content>hi</Content></xml>";
     let house = House::open().await;
     let by_machine = house.seal(Mode::Safe, HELLO);
     house.clock.advance(std::time::Duration::from_secs(3_600));

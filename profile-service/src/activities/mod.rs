@@ -68,8 +68,13 @@ impl ClientContext for Member {
 /// Commits what is learned before partitions go to another member.
 impl ConsumerContext for Member {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        if matches!(rebalance, Rebalance::Revoke(_)) && !consumer.assignment_lost() {
+        let Rebalance::Revoke(partitions) = rebalance else { return };
+        if !consumer.assignment_lost() {
             committed(consumer.commit_consumer_state(CommitMode::Sync));
+        }
+        // librdkafka remembers a pause of ours beyond the assignment: the partition would stay silent when it comes back.
+        if let Err(error) = consumer.resume(partitions) {
+            tracing::warn!(%error, "a partition that is given up could not be resumed");
         }
     }
 }

@@ -76,6 +76,7 @@ pub fn shown(person: &Person, user: &User, shown: &Shown, received_ms: i64) -> O
     let mut next = person.about_to_apply(&shown.id, user, at_ms, received_ms)?;
     seen::shown(&mut next.profile.seen, &shown.item_ids, at_ms, received_ms);
     statement::asked(&mut next.profile.asked, &shown.asked_trait, at_ms);
+    visit::answered(&mut next.profile.visit, at_ms);
     Some(next)
 }
 

@@ -23,6 +23,14 @@ fn started(before: Option<&Visit>, event_id: &str, at_ms: i64) -> Visit {
         last_at_ms: at_ms,
         previous_at_ms: before.map_or(0, |visit| visit.started_at_ms),
         first_event_id: event_id.to_owned(),
+        answered_at_ms: before.map_or(0, |visit| visit.answered_at_ms),
+    }
+}
+
+/// Notes that a reply arrived at `at_ms`: the visit has been greeted.
+pub(crate) fn answered(visit: &mut Option<Visit>, at_ms: i64) {
+    if let Some(visit) = visit {
+        visit.answered_at_ms = visit.answered_at_ms.max(at_ms);
     }
 }
 

@@ -195,7 +195,7 @@ impl Settings {
     fn read<T: Value>(&mut self, key: &str, default: &str, meaning: &str) -> Option<T> {
         let found = self.sources.take(key);
         let (shown, given) = found.as_ref().map_or((default, false), |found| (found.text.as_str(), true));
-        let shown = if key.contains("url") { redact_password(shown) } else { shown.to_owned() };
+        let shown = redacted(shown);
         self.note(key, default, meaning, &shown, given);
         let Found { text, .. } = found?;
         match T::parse(&text) {
@@ -235,11 +235,12 @@ fn lower_first(text: &str) -> String {
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }
 
-fn redact_password(url: &str) -> String {
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
-        _ => url.to_owned(),
-    }
+/// An address without what may be secret in it: user, password and query.
+fn redacted(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let (rest, query) = rest.split_once('?').map_or((rest, ""), |(rest, _)| (rest, "?…"));
+    let host = rest.rsplit_once('@').map_or_else(|| rest.to_owned(), |(_, host)| format!("…@{host}"));
+    format!("{scheme}://{host}{query}")
 }
 
 #[cfg(test)]

@@ -35,7 +35,8 @@ pub async fn follow(
     loaded: Hold,
     shutdown: CancellationToken,
 ) -> Result<(), KafkaError> {
-    let consumer: Arc<StreamConsumer> = Arc::new(kafka.consumer("table", &[("fetch.wait.max.ms", "10")])?);
+    let consumer: Arc<StreamConsumer> =
+        Arc::new(kafka.consumer("table", &[("enable.partition.eof", "true")])?);
     let mut whole = TopicPartitionList::new();
     whole.add_partition_offset(topic, 0, Offset::Beginning)?;
     consumer.assign(&whole)?;
@@ -53,6 +54,8 @@ pub async fn follow(
                 take(TableRecord { key, value: value.filter(|value| !value.is_empty()), offset });
                 loaded = loaded.filter(|_| offset + 1 < end);
             }
+            // The last record may be one that nobody is given: a transaction's end, or a key that was compacted away.
+            Err(KafkaError::PartitionEOF(_)) => loaded = None,
             Err(error) => tracing::warn!(%error, topic, "cannot read the table now"),
         }
     }

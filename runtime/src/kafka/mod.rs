@@ -31,7 +31,7 @@ pub enum GroupProtocol {
 }
 
 /// Which cluster, and how to talk to it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Kafka {
     /// `host:port`, several separated by commas.
     pub bootstrap: String,
@@ -43,6 +43,18 @@ pub struct Kafka {
     pub properties: Vec<(String, String)>,
     /// Further librdkafka properties of consumers.
     pub consumer_properties: Vec<(String, String)>,
+}
+
+impl std::fmt::Debug for Kafka {
+    /// Without the properties: they may hold a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { bootstrap, namespace, group_protocol, .. } = self;
+        f.debug_struct("Kafka")
+            .field("bootstrap", bootstrap)
+            .field("namespace", namespace)
+            .field("group_protocol", group_protocol)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Kafka {

@@ -71,6 +71,8 @@ impl Producer {
             .set("linger.ms", "0")
             .set("message.timeout.ms", "2500")
             .set("request.timeout.ms", "2000")
+            // A copy of the largest record that a topic takes, with headers of its own, still has to fit.
+            .set("message.max.bytes", "2097152")
             .set("queue.buffering.max.kbytes", "32768")
             .set("queue.buffering.max.messages", "50000")
             .set("partitioner", "murmur2_random");

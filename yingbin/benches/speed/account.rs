@@ -19,7 +19,7 @@ pub(crate) const NAME: &str = "bench";
 pub(crate) const APP_ID: &str = "wx0123456789abcdef";
 /// Its token.
 pub(crate) const TOKEN: &str = "bench-token";
-/// Its EncodingAESKey.
+/// Its `EncodingAESKey`.
 pub(crate) const AES_KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
 /// What gateway and content-service share.
 pub(crate) const LINK_SECRET: &str = "bench-link-secret";

@@ -9,6 +9,8 @@ pub(crate) struct Plan {
     pub(crate) rounds: usize,
     /// Rounds of each point of the slopes.
     pub(crate) slope_rounds: usize,
+    /// Every gateway is warmed up for so long; a broker that has just begun is slow.
+    pub(crate) warm_up: Duration,
     /// A closed loop lasts so long.
     pub(crate) closed: Duration,
     /// An open loop against a gateway lasts so long.
@@ -37,6 +39,7 @@ impl Plan {
         let whole = Self {
             rounds: 3,
             slope_rounds: 2,
+            warm_up: seconds(4),
             closed: seconds(4),
             open_push: seconds(8),
             open_message: seconds(6),
@@ -52,6 +55,7 @@ impl Plan {
         Self {
             rounds: 1,
             slope_rounds: 1,
+            warm_up: seconds(1),
             closed: seconds(2),
             open_push: seconds(3),
             open_message: seconds(2),

@@ -56,7 +56,7 @@ fn chart(out: &mut String, title: &str, lines: &[Line]) {
             LEFT - 6.0,
             y(cost) + 4.0,
             "end",
-            &format!("{cost:.4}").trim_end_matches('0').trim_end_matches('.').to_owned(),
+            format!("{cost:.4}").trim_end_matches('0').trim_end_matches('.'),
         );
     }
     for power in (low as i32)..=(high as i32) {

@@ -112,6 +112,15 @@ pub(crate) fn cpu_of(pid: u32) -> Duration {
     if nanos > 0 { Duration::from_nanos(nanos) } else { ticks(pid).unwrap_or_default() }
 }
 
+/// CPU time of everything on this machine so far.
+pub(crate) fn machine_cpu() -> Duration {
+    let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let columns = stat.lines().next().unwrap_or_default().split_whitespace().skip(1).take(7).enumerate();
+    // The fourth and fifth are idle and waiting for a disk.
+    let busy = columns.filter(|(column, _)| !matches!(column, 3 | 4));
+    Duration::from_millis(10 * busy.filter_map(|(_, ticks)| ticks.parse::<u64>().ok()).sum::<u64>())
+}
+
 fn ticks(pid: u32) -> Option<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, after_name) = stat.rsplit_once(") ")?;

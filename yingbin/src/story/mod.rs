@@ -49,7 +49,6 @@ pub async fn run(flags: StoryFlags) -> Result<ExitCode> {
     };
     let system = System::start(setup).await?;
     let played = async {
-        system.gateway_answers().await?;
         system.live_the_past(&|_, _| {}).await?;
         Stage::new(&system, &mut page)?.play(&script).await
     };

@@ -66,7 +66,6 @@ pub async fn run(flags: UpFlags) -> Result<()> {
 }
 
 async fn present(system: &System, json: bool) -> Result<Announcement> {
-    system.gateway_answers().await?;
     let bar = progress_bar();
     system
         .live_the_past(&|lived, all| {

@@ -28,6 +28,11 @@ impl Running {
         Self { name, shutdown, task }
     }
 
+    /// It has ended, whether in order or not.
+    pub(super) fn has_ended(&self) -> bool {
+        self.task.is_finished()
+    }
+
     /// Waits for an end that nobody asked for.
     pub(super) async fn failure(&mut self) -> anyhow::Error {
         match (&mut self.task).await {

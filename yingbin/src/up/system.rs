@@ -28,6 +28,9 @@ use crate::{
     play::{Life, Plays, Progress},
 };
 
+/// The customer databases have known their people at least as long as these have been visiting.
+const TWO_MONTHS_MS: i64 = 61 * 86_400_000;
+
 /// What to start.
 #[derive(Clone, Debug)]
 pub struct Setup {
@@ -71,7 +74,7 @@ pub struct System {
 }
 
 impl System {
-    /// Binds the ports, starts Kafka and Redis, publishes the examples' items and starts the services.
+    /// Binds the ports, starts Kafka and Redis, publishes the examples' items, starts the services and waits until they are ready.
     ///
     /// # Errors
     /// Something could not be started; the error says what would help.
@@ -122,19 +125,27 @@ impl System {
                 simulator::serve(simulator, bound.simulator, at(), routes, shutdown)
             }),
         ];
-        Ok(Self { addresses, examples, items, clock, plays, infrastructure, producer, services })
+        let mut system =
+            Self { addresses, examples, items, clock, plays, infrastructure, producer, services };
+        match system.ready().await {
+            Ok(()) => Ok(system),
+            Err(error) => {
+                system.stop().await?;
+                Err(error)
+            }
+        }
     }
 
-    /// Waits until the gateway takes pushes and every service is ready.
-    ///
-    /// # Errors
-    /// One is not within ten seconds; the error says what it waits for.
-    pub async fn gateway_answers(&self) -> Result<()> {
+    /// Waits until every service is ready. One that ends instead says why.
+    async fn ready(&mut self) -> Result<()> {
         let mut waiting = String::new();
         for _ in 0..1_000 {
             waiting = self.not_ready().await;
             if waiting.is_empty() {
                 return Ok(());
+            }
+            if let Some(ended) = self.services.iter_mut().find(|service| service.has_ended()) {
+                return Err(ended.failure().await);
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -161,7 +172,7 @@ impl System {
     pub async fn live_the_past(&self, progress: Progress<'_>) -> Result<()> {
         let present_ms = self.clock.now_ms();
         let mut profiles = self.profiles().await?;
-        self.import(&mut profiles, present_ms).await?;
+        self.import(&mut profiles, present_ms - TWO_MONTHS_MS).await?;
         let items: Vec<_> = self
             .examples
             .iter()

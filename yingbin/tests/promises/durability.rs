@@ -40,7 +40,8 @@ impl Load {
         let n = self.pushed.len();
         let order = self.house.text(&format!("o{}", n % 40), &n.to_string());
         self.pushed.push(order.clone());
-        let (house, answered, refused) = (Arc::clone(&self.house), self.answered.clone(), self.refused.clone());
+        let (house, answered, refused) =
+            (Arc::clone(&self.house), Arc::clone(&self.answered), Arc::clone(&self.refused));
         self.pushing.spawn(async move {
             let status = house.push(Order { repeat: Some(1), ..order }).await.unwrap()[0].status;
             let count = if status == 200 { answered } else { refused };
@@ -80,7 +81,8 @@ async fn every_push_answered_200_is_in_kafka() {
     let back = load.while_waiting_for("pushes are answered again", |answered, _| answered >= again);
     tokio::join!(broker.start_again(), back);
 
-    let statuses: HashMap<usize, u16> = std::mem::take(&mut load.pushing).join_all().await.into_iter().collect();
+    let statuses: HashMap<usize, u16> =
+        std::mem::take(&mut load.pushing).join_all().await.into_iter().collect();
     assert!(statuses.values().all(|status| matches!(status, 200 | 503)), "{statuses:?}");
     let there: HashSet<String> = house.events().await.iter().map(text_of).collect();
     let missing: Vec<_> =
@@ -91,7 +93,8 @@ async fn every_push_answered_200_is_in_kafka() {
     let refused = load.pushed.iter().enumerate().filter(|(n, _)| statuses[n] != 200);
     house.push_all(refused.map(|(_, order)| order.clone())).await;
     let events = house.events().await;
-    let (ids, texts): (HashSet<_>, HashSet<_>) = events.iter().map(|event| (&event.id, text_of(event))).unzip();
+    let (ids, texts): (HashSet<_>, HashSet<_>) =
+        events.iter().map(|event| (&event.id, text_of(event))).unzip();
     assert_eq!((ids.len(), texts.len()), (load.pushed.len(), load.pushed.len()));
 }
 
@@ -128,7 +131,11 @@ async fn every_event_ends_in_one_outcome() {
         assert_eq!((reply.outcome(), reply.reason.as_str()), (Outcome::Suppressed, "no right"));
     }
 
-    assert_eq!(events.iter().rfind(|record| record.partition == partition).unwrap().offset, offset, "it is the last");
+    assert_eq!(
+        events.iter().rfind(|record| record.partition == partition).unwrap().offset,
+        offset,
+        "it is the last"
+    );
     let dlq = kafka::read(&house.kafka, proto::DLQ).await;
     assert!(!dlq.is_empty());
     for record in &dlq {
@@ -146,6 +153,7 @@ async fn poison(house: &House) -> (i32, i64, Vec<u8>) {
     let producer = house.kafka.producer("poison").unwrap();
     let headers = [("ce_id", "poison".into()), ("content-type", "application/protobuf".into())];
     let topic = house.kafka.topic(proto::EVENTS.name);
-    let (partition, offset) = producer.send(&topic, b"poison", &headers, Some(&value)).unwrap().await.unwrap();
+    let (partition, offset) =
+        producer.send(&topic, b"poison", &headers, Some(&value)).unwrap().await.unwrap();
     (partition, offset, value)
 }

@@ -54,5 +54,8 @@ async fn windows_and_quotas_are_never_exceeded() {
     let ended = |reason: &str| books.outcomes().filter(|reply| reply.reason == reason).count();
     let (used_up, lapsed) = (ended("send right used up"), ended("send right lapsed"));
     println!("{} sent, {used_up} used up, {lapsed} lapsed", books.count(Outcome::Sent));
-    assert!(books.count(Outcome::Sent) > 50 && used_up > 0 && lapsed > 0, "the storm was too weak to prove anything");
+    assert!(
+        books.count(Outcome::Sent) > 50 && used_up > 0 && lapsed > 0,
+        "the storm was too weak to prove anything"
+    );
 }

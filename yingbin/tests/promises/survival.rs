@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{
-    house::{House, Service},
+    house::{House, Service, taken},
     processes::until,
 };
 
@@ -23,6 +23,9 @@ const PROGRESS: Duration = Duration::from_secs(15);
 const END: Duration = Duration::from_secs(12);
 /// Sends that a content-service has in flight at most.
 const IN_FLIGHT: usize = 64;
+
+/// No more than so many events under way, so that a slow machine is not asked for more than it can do.
+const BACKLOG: usize = 300;
 
 /// Pushes of a text every ten milliseconds until it is told to stop.
 struct Load {
@@ -61,12 +64,14 @@ async fn push_texts(house: Arc<House>, pushed: Arc<AtomicUsize>, stop: Cancellat
     let mut pushing = Vec::new();
     while stop.run_until_cancelled(beat.tick()).await.is_some() {
         let n = pushing.len();
+        if n > house.simulator.arrivals(0, None).len() + BACKLOG {
+            continue;
+        }
         pushing.push(house.push(house.text(&format!("o{}", n % 200), &format!("text {n}"))));
         pushed.store(n + 1, Ordering::Relaxed);
     }
     for push in pushing {
-        let attempts = push.await.unwrap();
-        assert_eq!(attempts.last().map(|last| last.status), Some(200), "{attempts:?}");
+        taken(&push.await.unwrap());
     }
 }
 

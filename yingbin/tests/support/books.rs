@@ -59,8 +59,9 @@ impl Books {
 
     /// Panics unless every event ended so.
     pub(crate) fn all(&self, outcome: Outcome) {
-        let others: Vec<_> = self.outcomes.values().filter(|reply| reply.outcome() != outcome).collect();
-        assert!(others.is_empty(), "{} of {} ended otherwise: {others:#?}", others.len(), self.len());
+        let others = self.outcomes.values().filter(|reply| reply.outcome() != outcome);
+        let others: Vec<_> = others.map(|reply| (&reply.event_id, reply.outcome(), &reply.reason)).collect();
+        assert!(others.is_empty(), "{} of {}: {:?}", others.len(), self.len(), others.first());
     }
 
     /// How many events there are.

@@ -76,7 +76,8 @@ impl Drop for Process {
         self.end();
         if std::thread::panicking() {
             let log = fs::read_to_string(&self.log).unwrap_or_default();
-            let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{}.log", self.name, self.child.id()));
+            let kept =
+                Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{}.log", self.name, self.child.id()));
             fs::write(&kept, &log).unwrap_or_default();
             let lines: Vec<&str> = log.lines().collect();
             let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");

@@ -33,7 +33,10 @@ impl RedisServer {
         let mut command = script("redis");
         command.arg(self.folder.path().join("data")).arg(self.port.to_string());
         let process = self.process.insert(Process::start("redis", command, self.folder.path()));
-        let config = RedisConfig { url: format!("redis://127.0.0.1:{}", self.port), deadline: Duration::from_millis(100) };
+        let config = RedisConfig {
+            url: format!("redis://127.0.0.1:{}", self.port),
+            deadline: Duration::from_millis(100),
+        };
         let redis = Redis::new(&config, "").unwrap();
         let answers = async || {
             process.must_run();

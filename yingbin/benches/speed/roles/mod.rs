@@ -42,7 +42,7 @@ pub(crate) struct Addresses {
 
 /// Runs a role until the end of standard input.
 pub(crate) fn run(role: &str, settings: &str) -> Result<()> {
-    runtime::telemetry::init("warn");
+    runtime::telemetry::init("error");
     let settings: Settings = serde_json::from_str(settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {

@@ -23,7 +23,7 @@ use crate::{
 /// How late the slow API answers.
 const SLOW: Duration = Duration::from_millis(100);
 /// Sends in flight: the usual bound, and one that leaves room for what this machine can do.
-const BOUNDS: [usize; 2] = [64, 768];
+const BOUNDS: [usize; 2] = [64, 256];
 
 pub(crate) fn run(plan: &Plan, servers: &Servers, report: &mut Report) -> Result<()> {
     let runtime = Runtime::new()?;
@@ -61,10 +61,10 @@ pub(crate) fn run(plan: &Plan, servers: &Servers, report: &mut Report) -> Result
     Ok(())
 }
 
-/// Events a second with as many under way as the bound has places.
+/// Events a second with twice as many under way as the bound has places, so that none is ever free.
 fn rate(stage: &Stage<'_>, house: &Subject, bound: usize, answers_after: Duration) -> Result<f64> {
     let pushes = account::pushes((0..enough(stage.plan.closed)).map(known))?;
     stage.sink.answer_after(answers_after);
-    let seen = in_flight(stage.runtime, house.door()?, stage.sink, &pushes, bound, stage.plan.closed)?;
+    let seen = in_flight(stage.runtime, house.door()?, stage.sink, &pushes, 2 * bound, stage.plan.closed)?;
     Ok(seen.rate())
 }

@@ -1,7 +1,5 @@
 //! CPU per push: the gateway beside a bare handler and the handler of an afternoon, one server on one core.
 
-use std::time::Duration;
-
 use anyhow::Result;
 use tokio::runtime::Runtime;
 
@@ -23,8 +21,6 @@ use crate::{
 const CONNECTIONS: usize = 32;
 /// Pushes a second of the quiet case.
 const RATE: u32 = 500;
-/// Before the first round.
-const WARM_UP: Duration = Duration::from_secs(1);
 
 /// One round of one server.
 struct Round {
@@ -57,7 +53,7 @@ pub(crate) fn run(plan: &Plan, servers: &Servers, report: &mut Report) -> Result
 fn rounds(plan: &Plan, servers: &Servers, subjects: &[Subject], pushes: &Pushes) -> Result<Vec<Vec<Round>>> {
     for subject in subjects {
         progress(&format!("{}: warm-up", subject.name));
-        saturate(subject.door()?, pushes, CONNECTIONS, WARM_UP)?;
+        saturate(subject.door()?, pushes, CONNECTIONS, plan.warm_up)?;
     }
     let mut all: Vec<Vec<Round>> = subjects.iter().map(|_| Vec::new()).collect();
     for number in 1..=plan.rounds {
@@ -136,9 +132,11 @@ fn told(subjects: &[Subject], all: &[Vec<Round>], report: &mut Report) {
 fn bottleneck(all: &[Vec<Round>]) -> String {
     let median = |value: fn(&Round) -> f64| Rounds::of(all.iter().flatten().map(value)).median();
     let (server, others) = (median(|r| r.busy.service_cores), median(|r| r.busy.other_cores));
+    let strangers = median(|r| r.busy.strangers);
     let who = if server >= others { "the server's core" } else { "the core of generator and Kafka" };
     format!(
         "32 connections at saturation, an open loop at 500/s, every answer's body checked. At saturation the server kept \
-         {server:.2} of its core busy, generator and Kafka {others:.2} of theirs: the bottleneck was {who}."
+         {server:.2} of its core busy, generator and Kafka {others:.2} of theirs: the bottleneck was {who}. \
+         Programs that have nothing to do with the bench took {strangers:.2} cores meanwhile."
     )
 }

@@ -178,15 +178,10 @@ fn told(names: &[&str], all: &[Vec<Round>], asked: &str, report: &mut Report) {
         ],
         &rows,
     );
-    let cores =
-        Rounds::of(all.iter().flatten().map(|round| round.busy.service_cores + round.busy.other_cores));
     report.say(&format!(
         "Latency is from the intended sending of the push to the arrival of the message. Redis, per event of somebody known \
-         at 100/s (commands within scripts counted too): {asked}. With 64 in flight {:.2} of {} cores were busy, generator \
-         and receiver included: {}.",
-        cores.median(),
-        crate::process::cores(),
-        if cores.median() > 0.85 * crate::process::cores() as f64 { "the bottleneck was the machine's CPU" } else { "the CPU was not the bottleneck, waiting was" },
+         at 100/s (commands within scripts counted too): {asked}. {}",
+        bottleneck(all),
     ));
     let ratio = |value: fn(&Round) -> f64| {
         Rounds::of(all[0].iter().zip(&all[2]).map(move |(a, b)| value(a) / value(b)))
@@ -199,4 +194,15 @@ fn told(names: &[&str], all: &[Vec<Round>], asked: &str, report: &mut Report) {
         6.0,
     );
     report.aim("Redis round trips an event, strangers", &Rounds::of(all[1].iter().map(|r| r.trips)), 6.0);
+}
+
+fn bottleneck(all: &[Vec<Round>]) -> String {
+    let median = |value: fn(&Round) -> f64| Rounds::of(all.iter().flatten().map(value)).median();
+    let ours = median(|round| round.busy.service_cores + round.busy.other_cores);
+    let (strangers, cores) = (median(|round| round.busy.strangers), crate::process::cores());
+    let what = if ours + strangers > 0.85 * cores as f64 { "CPU" } else { "waiting" };
+    format!(
+        "With 64 in flight {ours:.2} of {cores} cores were busy, generator, receiver and servers included, and programs that \
+         have nothing to do with the bench took {strangers:.2}: the bottleneck was {what}."
+    )
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::subject::Subject;
 use crate::{
-    process::cpu_of,
+    process::{cpu_of, machine_cpu},
     servers::{Servers, Used},
 };
 
@@ -17,6 +17,7 @@ pub(super) struct Meter<'a> {
     each: Vec<Duration>,
     used: Used,
     bench: Duration,
+    machine: Duration,
 }
 
 /// What it came to: microseconds an event, and cores kept busy.
@@ -34,13 +35,16 @@ pub(super) struct Cost {
     pub(super) service_cores: f64,
     /// Cores that broker, Redis and this program kept busy.
     pub(super) other_cores: f64,
+    /// Cores that programs took which have nothing to do with the bench; half a core and more spoils a run.
+    pub(super) strangers: f64,
 }
 
 impl<'a> Meter<'a> {
     pub(super) fn start(subject: &'a Subject, servers: &'a Servers) -> Self {
         let each = subject.processes.iter().map(|process| process.cpu()).collect();
         let (used, bench) = (servers.used(), cpu_of(std::process::id()));
-        Self { subject, servers, started: Instant::now(), each, used, bench }
+        let (machine, started) = (machine_cpu(), Instant::now());
+        Self { subject, servers, started, each, used, bench, machine }
     }
 
     pub(super) fn stop(self, events: usize) -> Cost {
@@ -51,6 +55,8 @@ impl<'a> Meter<'a> {
         let (kafka, redis) = (seconds(used.kafka, self.used.kafka), seconds(used.redis, self.used.redis));
         let bench = seconds(cpu_of(std::process::id()), self.bench);
         let services: f64 = each.iter().sum();
+        let others = kafka + redis + bench;
+        let strangers = (seconds(machine_cpu(), self.machine) - services - others).max(0.0);
         let micros = |seconds: f64| seconds * 1e6 / events as f64;
         Cost {
             services: micros(services),
@@ -58,7 +64,8 @@ impl<'a> Meter<'a> {
             kafka: micros(kafka),
             redis: micros(redis),
             service_cores: services / elapsed,
-            other_cores: (kafka + redis + bench) / elapsed,
+            other_cores: others / elapsed,
+            strangers: strangers / elapsed,
         }
     }
 }

@@ -1,0 +1,6 @@
+//! The promises, one file for what belongs together.
+
+mod delivery;
+mod durability;
+mod rights;
+mod survival;

@@ -1,0 +1,7 @@
+//! Real processes, servers and what they leave behind, for the promise tests.
+
+pub(crate) mod books;
+pub(crate) mod house;
+pub(crate) mod kafka;
+pub(crate) mod processes;
+pub(crate) mod redis;
