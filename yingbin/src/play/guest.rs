@@ -123,15 +123,20 @@ impl Guest<'_> {
     /// # Errors
     /// The gateway does not redirect.
     pub async fn taps(&self, link: &TextLink) -> Result<Reply> {
+        self.taps_all(std::slice::from_ref(link)).await?.pop().context("the system is ending")
+    }
+
+    /// Taps links one after the other, then waits until all taps have been learned.
+    ///
+    /// # Errors
+    /// The gateway does not redirect.
+    pub async fn taps_all(&self, links: &[TextLink]) -> Result<Vec<Reply>> {
         let mark = self.plays.backstage.mark();
-        let answer = self.plays.http.get(&link.url).send().await?;
-        ensure!(answer.status() == 302, "{} was answered {}", link.title, answer.status());
-        self.plays
-            .backstage
-            .outcomes(mark, &self.person.openid, 1)
-            .await
-            .pop()
-            .context("the system is ending")
+        for link in links {
+            let answer = self.plays.http.get(&link.url).send().await?;
+            ensure!(answer.status() == 302, "{} was answered {}", link.title, answer.status());
+        }
+        Ok(self.plays.backstage.outcomes(mark, &self.person.openid, links.len()).await)
     }
 
     /// The item that a link is about; `None` for a link that is none of ours.

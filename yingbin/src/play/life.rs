@@ -142,12 +142,10 @@ pub async fn visit(guest: Guest<'_>, visits: &Visits, topics: &HashMap<&str, Vec
             .get(item.as_str())
             .is_some_and(|about| about.iter().any(|topic| visits.taps.iter().any(|tap| tap == topic)))
     };
-    let links = answered.links();
-    let interesting = links.iter().filter(|link| guest.item_of(link).as_ref().is_some_and(liked));
-    for link in interesting.take(visits.most) {
-        guest.taps(link).await?;
-    }
-    Ok(())
+    let interesting =
+        answered.links().into_iter().filter(|link| guest.item_of(link).as_ref().is_some_and(liked));
+    let tapped: Vec<_> = interesting.take(visits.most).collect();
+    guest.taps_all(&tapped).await.map(drop)
 }
 
 /// An activity of somebody, as another system would tell it.
