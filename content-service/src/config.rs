@@ -217,9 +217,9 @@ impl Config {
 impl Profile {
     fn read(settings: &mut Settings) -> Self {
         Self {
-            endpoint: settings.get(
+            endpoint: settings.address(
                 "profile.endpoint",
-                "http://127.0.0.1:50051".to_owned(),
+                "http://127.0.0.1:50051",
                 "Where profile-service is, several separated by commas; a name with many addresses is balanced over all.",
             ),
             deadline: Duration::from_millis(150),
@@ -294,9 +294,9 @@ fn account(settings: &mut Settings, prefix: &str) -> Account {
         secret: secret.unwrap_or_else(|| Secret::new("")),
         kind: settings.choice(&key("kind"), AccountKind::Official, &kinds, "Kind of the account."),
         rules: settings.choice(&key("rules"), RuleSet::Today, &rules, "Which send rules hold."),
-        api: settings.get(
+        api: settings.address(
             &key("api"),
-            "https://api.weixin.qq.com".to_owned(),
+            "https://api.weixin.qq.com",
             "The platform's API; the simulator's address for a local run.",
         ),
         playbook: settings.require(&key("playbook"), "File of the account's playbook."),

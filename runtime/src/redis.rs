@@ -35,7 +35,7 @@ impl std::fmt::Debug for RedisConfig {
 impl RedisConfig {
     /// Reads `redis.*`.
     pub fn read(settings: &mut Settings) -> Self {
-        Self {
+        let config = Self {
             url: settings.get(
                 "redis.url",
                 "redis://127.0.0.1:6379".to_owned(),
@@ -46,7 +46,11 @@ impl RedisConfig {
                 Duration::from_millis(100),
                 "Bound on every call, waiting for a connection included.",
             ),
+        };
+        if config.url.as_str().into_connection_info().is_err() {
+            settings.problem("redis.url", "is not an address such as redis://host:6379");
         }
+        config
     }
 }
 

@@ -90,12 +90,26 @@ impl Settings {
     /// A setting that must be given; where it is not, that is a problem and the placeholder is returned.
     pub fn require<T: Value + Default>(&mut self, key: &str, meaning: &str) -> T {
         let problems_before = self.problems.count();
-        self.read(key, "required", meaning).unwrap_or_else(|| {
+        let empty = self.sources.is_blank(key);
+        self.read(key, "required", meaning).filter(|_| !empty).unwrap_or_else(|| {
             if self.problems.count() == problems_before {
                 self.problem(key, &format!("is missing; {}", lower_first(meaning)));
             }
             T::default()
         })
+    }
+
+    /// The address of a service: `http://host:port` or `https://…`. Another text is a problem.
+    pub fn address(&mut self, key: &str, default: &str, meaning: &str) -> String {
+        let address = self.get(key, default.to_owned(), meaning);
+        let host = address.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"));
+        if host.is_none_or(|(_, host)| host.is_empty()) {
+            self.problem(
+                key,
+                &format!("{:?} is not an address such as http://host:port", redacted(&address)),
+            );
+        }
+        address
     }
 
     /// One of a few words.

@@ -118,6 +118,11 @@ impl Sources {
         self.values.get(key).cloned()
     }
 
+    /// It was given, and is blank.
+    pub(super) fn is_blank(&self, key: &str) -> bool {
+        self.values.get(key).is_some_and(|found| found.text.trim().is_empty())
+    }
+
     pub(super) fn origin(&self, key: &str) -> Origin {
         self.values.get(key).map_or(Origin::Default, |found| found.origin.clone())
     }

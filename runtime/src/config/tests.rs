@@ -95,6 +95,21 @@ fn a_table_of_foreign_keys_keeps_their_dots() {
 }
 
 #[test]
+fn a_blank_is_missing_and_an_address_has_a_scheme_and_a_host() {
+    let (folder, mut settings) = load("app_id = \" \"\napi = \"nonsense\"\nhome = \"https://\"\n", &[], &[]);
+    assert_eq!(settings.require::<String>("app_id", "Its AppId."), "");
+    settings.address("api", "https://api.example", "The API.");
+    settings.address("home", "https://home.example", "Home.");
+    assert_eq!(settings.address("other", "https://other.example", "Other."), "https://other.example");
+    assert_eq!(
+        problems(&folder, settings),
+        "gateway.toml:1: app_id: is missing; its AppId.\n\
+         gateway.toml:2: api: \"nonsense\" is not an address such as http://host:port\n\
+         gateway.toml:3: home: \"https://\" is not an address such as http://host:port\n"
+    );
+}
+
+#[test]
 fn durations_read_as_they_are_written() {
     for text in ["300ms", "5s", "10m", "36h", "7d", "0ms"] {
         let duration = Duration::parse(text).unwrap();

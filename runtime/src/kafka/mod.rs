@@ -65,6 +65,9 @@ impl Kafka {
             "127.0.0.1:9092".to_owned(),
             "Brokers, `host:port`, separated by commas; `KAFKA_BOOTSTRAP` sets it too.",
         );
+        if bootstrap.trim().is_empty() {
+            settings.problem("kafka.bootstrap", "is empty; name a broker such as host:9092");
+        }
         let namespace = settings.get(
             "namespace",
             String::new(),
