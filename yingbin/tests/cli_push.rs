@@ -378,3 +378,10 @@ fn a_gateway_that_is_away_is_named() {
     assert_eq!(ended.code, 1);
     assert!(ended.err.contains("did not answer") && !ended.err.contains("signature="), "{}", ended.err);
 }
+
+#[test]
+fn a_file_that_is_not_there_is_told_like_any_other_failure() {
+    let ended = decode("signature=a", None, &["--token", TOKEN, "--body", "/nowhere/body.xml"]);
+    assert_eq!(failed(&ended), "missing");
+    assert!(ended.json()["say"].as_str().unwrap().contains("/nowhere/body.xml"));
+}

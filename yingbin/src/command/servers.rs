@@ -139,7 +139,11 @@ impl Servers {
         match (account, accounts) {
             (Some(given), known) => {
                 let named = known.iter().find(|account| account.name == given);
-                Ok(named.map_or_else(|| given.to_owned(), |account| account.app_id.clone()))
+                match named {
+                    Some(account) => Ok(account.app_id.clone()),
+                    None if known.is_empty() || given.starts_with("wx") => Ok(given.to_owned()),
+                    None => bail!("there is no account {given}: say --account {}, or an AppId", names(known)),
+                }
             }
             (None, [only]) => Ok(only.app_id.clone()),
             (None, []) => bail!("say whose user it is: --account APP_ID"),

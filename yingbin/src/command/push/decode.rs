@@ -42,6 +42,8 @@ pub(super) enum Failure {
     Refused(Refusal),
     /// The key that would be needed is none.
     Key(KeyError),
+    /// The file with the body is not there.
+    File(String),
 }
 
 impl Failure {
@@ -50,6 +52,7 @@ impl Failure {
         match self {
             Self::Refused(refusal) => refusal.kind(),
             Self::Key(_) => "decrypt",
+            Self::File(_) => "missing",
         }
     }
 
@@ -57,6 +60,7 @@ impl Failure {
         match self {
             Self::Refused(refusal) => refusal.to_string(),
             Self::Key(error) => error.to_string(),
+            Self::File(error) => error.clone(),
         }
     }
 }
@@ -71,13 +75,17 @@ pub(super) struct Captured<'a> {
 }
 
 pub(super) fn run(flags: &DecodeFlags, now: i64) -> anyhow::Result<ExitCode> {
+    let (body, missing) = match flags.body.as_deref().map(read_file).transpose() {
+        Ok(body) => (body, None),
+        Err(error) => (None, Some(Failure::File(format!("{error:#}")))),
+    };
     let captured = Captured {
         query: Query::parse(query_part(&flags.query)),
-        body: flags.body.as_deref().map(read_file).transpose()?,
+        body,
         token: Secret::new(flags.token.as_str()),
         app_id: flags.app_id.as_deref(),
     };
-    let decoded = captured.decode(flags.aes_key.as_deref());
+    let decoded = missing.map_or_else(|| captured.decode(flags.aes_key.as_deref()), Err);
     let age = captured.query.timestamp_seconds().map(|at| now.saturating_sub(at));
     let cause = decoded.as_ref().err().and_then(|failure| cause::of(&captured, failure));
     let human = || steps::page(&captured, &decoded, cause.as_deref(), age);
