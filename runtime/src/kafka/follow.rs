@@ -9,7 +9,7 @@ use rdkafka::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Kafka, METADATA_TIMEOUT};
+use super::{Kafka, METADATA_TIMEOUT, Quiet};
 use crate::health::Hold;
 
 /// The newest value of a key; `None`: it is gone.
@@ -35,8 +35,8 @@ pub async fn follow(
     loaded: Hold,
     shutdown: CancellationToken,
 ) -> Result<(), KafkaError> {
-    let consumer: Arc<StreamConsumer> =
-        Arc::new(kafka.consumer("table", &[("enable.partition.eof", "true")])?);
+    let consumer: Arc<StreamConsumer<Quiet>> =
+        Arc::new(kafka.consumer_with("table", &[("enable.partition.eof", "true")], Quiet)?);
     let mut whole = TopicPartitionList::new();
     whole.add_partition_offset(topic, 0, Offset::Beginning)?;
     consumer.assign(&whole)?;
@@ -62,7 +62,7 @@ pub async fn follow(
 }
 
 /// The end of the topic, asked for until somebody answers.
-async fn end_of(consumer: &Arc<StreamConsumer>, topic: &str) -> i64 {
+async fn end_of(consumer: &Arc<StreamConsumer<Quiet>>, topic: &str) -> i64 {
     loop {
         let (asking, name) = (Arc::clone(consumer), topic.to_owned());
         let asked =

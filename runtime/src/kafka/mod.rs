@@ -11,7 +11,7 @@ use rdkafka::{
     client::ClientContext,
     config::FromClientConfigAndContext,
     consumer::{ConsumerContext, DefaultConsumerContext, StreamConsumer},
-    error::KafkaError,
+    error::{KafkaError, RDKafkaErrorCode},
     message::{BorrowedHeaders, Header, Headers as _, OwnedHeaders},
 };
 
@@ -197,6 +197,11 @@ struct Quiet;
 
 impl ClientContext for Quiet {
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(%error, reason, "kafka");
+        // The end of a partition is news to its reader, and no error.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
+            tracing::warn!(%error, reason, "kafka");
+        }
     }
 }
+
+impl ConsumerContext for Quiet {}
