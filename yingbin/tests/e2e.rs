@@ -85,6 +85,8 @@ async fn what_grants_no_right_is_answered_with_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_unsubscribes_is_forgotten_and_gets_nothing() {
     let stand = Stand::lived(&["csair"]).await;
+    let behind_ms = stand.system.clock.machine_ms() - stand.system.clock.now_ms();
+    assert!(behind_ms.abs() < 100, "the present is reached, but for {behind_ms} ms");
     let guest = stand.guest("csair", 0);
     assert!(stand.profile(&guest).await.is_some_and(|profile| !profile.habits.is_empty()));
     let before = stand.messages(&guest.person.openid).await.len();

@@ -173,13 +173,7 @@ impl System {
         let present_ms = self.clock.now_ms();
         let mut profiles = self.profiles().await?;
         self.import(&mut profiles, present_ms - TWO_MONTHS_MS).await?;
-        let items: Vec<_> = self
-            .examples
-            .iter()
-            .map(|example| example.items(present_ms))
-            .collect::<Result<Vec<_>>>()?
-            .concat();
-        let told = self.life().live(&self.examples, &items, present_ms, progress).await?;
+        let told = self.life().live(&self.examples, &self.items, present_ms, progress).await?;
         for example in &self.examples {
             for person in &example.people {
                 if let Some(last) = told.get(&person.openid) {
@@ -190,6 +184,7 @@ impl System {
                 }
             }
         }
+        self.clock.set_ms(self.clock.machine_ms());
         Ok(())
     }
 
