@@ -120,8 +120,8 @@ impl Deliverer {
                 }
                 State::Reserved => {
                     // Whoever holds one place must not wait for another.
-                    slot = None;
-                    slot = self.arm(case, account, entry, &mut tries).await?.or(slot);
+                    drop(slot.take());
+                    slot = self.arm(case, account, entry, &mut tries).await?;
                 }
                 State::Armed(since) => {
                     self.send_part(case, account, entry, &mut tries, since, &mut slot).await?;

@@ -17,6 +17,7 @@ use runtime::{
     clock::Clock,
     health::{Health, admin},
     kafka::{Kafka, Producer, TableRecord, follow},
+    process,
     redis::Redis,
     service::Tasks,
 };
@@ -58,10 +59,7 @@ impl Listeners {
     /// # Errors
     /// A port that is taken, with the setting that moves it.
     pub async fn bind(config: &Config) -> anyhow::Result<Self> {
-        let admin = TcpListener::bind(config.admin).await;
-        Ok(Self {
-            admin: admin.with_context(|| format!("cannot listen on {} (admin.listen)", config.admin))?,
-        })
+        Ok(Self { admin: process::bind(config.admin, "admin.listen").await? })
     }
 }
 

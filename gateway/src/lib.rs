@@ -27,6 +27,7 @@ use runtime::{
     clock::Clock,
     health::{self, Health, Hold},
     kafka::{self, Kafka, Producer},
+    process,
     service::Tasks,
 };
 use tokio::net::TcpListener;
@@ -57,15 +58,9 @@ impl Listeners {
     /// # Errors
     /// An address is taken; the error names it and the setting that moves it.
     pub async fn bind(config: &Config) -> anyhow::Result<Self> {
-        let bind = async |address, setting| {
-            let bound = TcpListener::bind(address).await;
-            bound.with_context(|| {
-                format!("cannot listen on {address}: free it, or set {setting} to another address")
-            })
-        };
         Ok(Self {
-            public: bind(config.listen, "gateway.listen").await?,
-            admin: bind(config.admin, "admin.listen").await?,
+            public: process::bind(config.listen, "gateway.listen").await?,
+            admin: process::bind(config.admin, "admin.listen").await?,
         })
     }
 }

@@ -19,6 +19,7 @@ use prometheus_client::registry::Registry;
 use runtime::{
     clock::Clock,
     health::{self, Health},
+    process,
     redis::Redis,
     service::Tasks,
 };
@@ -49,15 +50,9 @@ impl Listeners {
     /// # Errors
     /// An address is taken or is not this machine's; the error names the setting.
     pub async fn bind(config: &Config) -> anyhow::Result<Self> {
-        let bind = async |address, setting| {
-            let bound = TcpListener::bind(address).await;
-            bound.with_context(|| {
-                format!("cannot listen on {address}: free it, or set {setting} to another address")
-            })
-        };
         Ok(Self {
-            grpc: bind(config.grpc.listen, "grpc.listen").await?,
-            admin: bind(config.admin_listen, "admin.listen").await?,
+            grpc: process::bind(config.grpc.listen, "grpc.listen").await?,
+            admin: process::bind(config.admin_listen, "admin.listen").await?,
         })
     }
 }

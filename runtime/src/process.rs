@@ -1,9 +1,13 @@
 //! The life of a service process: flags, configuration, telemetry, signals, exit code.
 
-use std::{future::Future, path::PathBuf, process::ExitCode};
+use std::{future::Future, net::SocketAddr, path::PathBuf, process::ExitCode};
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{clock::Clock, config::Settings, telemetry};
@@ -101,6 +105,15 @@ fn run<C, Serving: Future<Output = anyhow::Result<()>>>(
             ExitCode::FAILURE
         }
     }
+}
+
+/// Binds the address that a setting names.
+///
+/// # Errors
+/// It is taken or is not this machine's; the error names the setting that moves it.
+pub async fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
+    let bound = TcpListener::bind(address).await;
+    bound.with_context(|| format!("cannot listen on {address}: free it, or set {setting} to another address"))
 }
 
 /// A token that SIGTERM or SIGINT cancels. A second signal ends the process at once.

@@ -18,9 +18,9 @@ impl Default for Scripts {
         Self {
             reserve: Script::new(include_str!("lua/reserve.lua")),
             arm: Script::new(include_str!("lua/arm.lua")),
-            settle: Script::new(include_str!("lua/settle.lua")),
+            settle: Script::new(concat!(include_str!("lua/counted.lua"), include_str!("lua/settle.lua"))),
             give_up: Script::new(include_str!("lua/give_up.lua")),
-            overdue: Script::new(include_str!("lua/overdue.lua")),
+            overdue: Script::new(concat!(include_str!("lua/counted.lua"), include_str!("lua/overdue.lua"))),
             note: Script::new(include_str!("lua/note.lua")),
         }
     }

@@ -4,20 +4,9 @@
 -- Always {'found', field, value, ...}: what the entry is afterwards.
 local entry, rights = KEYS[1], KEYS[2]
 
--- Remembers when a message left that the platform may have counted; no right grants more than the five that are kept.
-local function counted(part)
-  local outcome, at = string.match(part, '^(%d+)|%-?%d*|(%d+)|')
-  if (outcome ~= '1' and outcome ~= '4') or redis.call('EXISTS', rights) == 0 then return end
-  local times = {at}
-  for time in string.gmatch(redis.call('HGET', rights, 'sent') or '', '%d+') do
-    if #times < 5 then table.insert(times, time) end
-  end
-  redis.call('HSET', rights, 'sent', table.concat(times, ' '))
-end
-
 local is = redis.call('HMGET', entry, 's', 'l', 'p')
 if is[1] == 'sending' and tonumber(is[2]) <= tonumber(ARGV[1]) then
   redis.call('HSET', entry, 's', 'settled', 'e', ARGV[3], 'o' .. is[3], ARGV[2])
-  counted(ARGV[2])
+  counted(rights, ARGV[2])
 end
 return {'found', unpack(redis.call('HGETALL', entry))}

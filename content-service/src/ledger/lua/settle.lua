@@ -5,17 +5,6 @@
 -- {'done'}, also for a repeat; {'moved', field, value, ...} if the entry is somewhere else.
 local entry, rights = KEYS[1], KEYS[2]
 
--- Remembers when a message left that the platform may have counted; no right grants more than the five that are kept.
-local function counted(part)
-  local outcome, at = string.match(part, '^(%d+)|%-?%d*|(%d+)|')
-  if (outcome ~= '1' and outcome ~= '4') or redis.call('EXISTS', rights) == 0 then return end
-  local times = {at}
-  for time in string.gmatch(redis.call('HGET', rights, 'sent') or '', '%d+') do
-    if #times < 5 then table.insert(times, time) end
-  end
-  redis.call('HSET', rights, 'sent', table.concat(times, ' '))
-end
-
 local turn = ARGV[1] .. '|' .. ARGV[2] .. '|' .. ARGV[3]
 local is = redis.call('HMGET', entry, 's', 'f', 'p', 'a', 't')
 if is[5] == turn then return {'done'} end
@@ -29,7 +18,7 @@ if ARGV[4] == '' then
   return {'done'}
 end
 redis.call('HSET', entry, 'o' .. ARGV[2], ARGV[4])
-counted(ARGV[4])
+counted(rights, ARGV[4])
 if ARGV[5] == '' then
   redis.call('HSET', entry, 'p', tonumber(ARGV[2]) + 1, 'a', 1, 'l', ARGV[6])
   return {'done'}
