@@ -13,14 +13,14 @@ use std::{
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use runtime::clock::Clock;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use wechat::{
     account::{AccountKind, RuleSet},
     api,
 };
 
-use crate::{config, metrics::Metrics, playbook::Playbook};
+use crate::{config, metrics::Metrics, places::Places, playbook::Playbook};
 
 /// How often the playbooks' files are looked at.
 const LOOK: Duration = Duration::from_secs(2);
@@ -50,7 +50,7 @@ pub struct Account {
     /// The platform's API.
     pub client: api::Client,
     /// Sends under way at a time.
-    pub sends: Arc<Semaphore>,
+    pub sends: Places,
     playbook: ArcSwap<Playbook>,
     file: PathBuf,
     stop: watch::Sender<Option<Stop>>,
@@ -63,14 +63,15 @@ pub struct Account {
 pub struct Accounts(HashMap<String, Arc<Account>>);
 
 impl Accounts {
-    /// Makes clients and reads playbooks.
+    /// Makes clients and reads playbooks. Blocks the thread.
     ///
     /// # Errors
     /// An address that is none, or a playbook that cannot be read, with everything that is wrong with it.
     pub fn open(config: &config::Config, metrics: &Metrics) -> anyhow::Result<Self> {
         let mut accounts = HashMap::new();
-        for (index, account) in config.accounts.iter().enumerate() {
-            let opened = Account::open(index, account, config, metrics)
+        let places = Places::divide(config.send_places(), config.accounts.len());
+        for (index, (account, places)) in config.accounts.iter().zip(places).enumerate() {
+            let opened = Account::open(index, account, places, config, metrics)
                 .with_context(|| format!("account {} cannot be used", account.name))?;
             let twice = accounts.insert(account.app_id.clone(), Arc::new(opened)).is_some();
             anyhow::ensure!(!twice, "two accounts have the app_id {}: keep one", account.app_id);
@@ -118,10 +119,10 @@ impl Account {
     fn open(
         index: usize,
         account: &config::Account,
+        sends: Places,
         config: &config::Config,
         metrics: &Metrics,
     ) -> anyhow::Result<Self> {
-        let sends = config.concurrency.share(config.accounts.len()).sends;
         let client = api::Client::new(api::Config {
             base_url: account.api.clone(),
             app_id: account.app_id.clone(),
@@ -129,20 +130,16 @@ impl Account {
             connect_timeout: config.delivery.connect,
             write_timeout: config.delivery.write,
             read_timeout: config.delivery.read,
-            max_connections: sends,
+            max_connections: config.concurrency.sends,
         })?;
-        let text = std::fs::read_to_string(&account.playbook)
-            .with_context(|| format!("the playbook {} cannot be read", account.playbook.display()))?;
-        let playbook = parse(&account.playbook, &text, &account.name, account.kind);
-        let playbook =
-            playbook.map_err(|problems| anyhow::anyhow!("the playbook is not good:\n{problems}"))?;
+        let playbook = Playbook::load(&account.playbook, &account.name, account.kind)?;
         Ok(Self {
             index,
             name: account.name.clone(),
             kind: account.kind,
             rules: account.rules,
             client,
-            sends: Arc::new(Semaphore::new(sends)),
+            sends,
             playbook: ArcSwap::from_pointee(playbook),
             file: account.playbook.clone(),
             stop: watch::Sender::new(None),
@@ -178,11 +175,13 @@ impl Account {
         }
     }
 
-    /// Resolves when the account is stopped (again). Cancel safe.
-    pub async fn next_stop(&self) {
+    /// Resolves when the account is stopped, at once if it is. Cancel safe.
+    pub async fn until_stopped(&self, clock: &Clock) {
         let mut stops = self.stop.subscribe();
-        if stops.changed().await.is_err() {
-            std::future::pending::<()>().await;
+        while self.stopped(clock.now_ms()).is_none() {
+            if stops.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
         }
     }
 
@@ -202,7 +201,8 @@ impl Account {
     async fn reload(&self) {
         let parsed = match tokio::fs::read_to_string(&self.file).await {
             Ok(text) if *self.playbook().hash() == hash(&text) => return,
-            Ok(text) => parse(&self.file, &text, &self.name, self.kind),
+            Ok(text) => Playbook::of(&self.name, &self.file, &text, self.kind)
+                .map_err(|problems| problems.to_string()),
             Err(error) => Err(format!("{}: {error}", self.file.display())),
         };
         match parsed {
@@ -219,14 +219,6 @@ impl Account {
                 );
             }
         }
-    }
-}
-
-fn parse(file: &Path, text: &str, name: &str, kind: AccountKind) -> Result<Playbook, String> {
-    match Playbook::parse(&file.display().to_string(), text, kind) {
-        Ok(playbook) if playbook.account() == name => Ok(playbook),
-        Ok(playbook) => Err(format!("{}: it is written for account {}", file.display(), playbook.account())),
-        Err(problems) => Err(problems.to_string()),
     }
 }
 

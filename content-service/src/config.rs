@@ -1,20 +1,26 @@
 //! The settings of content-service, and what has to hold between them.
 
+mod read;
+
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
-use runtime::{
-    config::{Secret, Settings},
-    kafka::Kafka,
-    redis::RedisConfig,
-};
+use runtime::{config::Secret, kafka::Kafka, redis::RedisConfig};
 use wechat::account::{AccountKind, RuleSet};
+
+use crate::lanes::Bounds;
 
 /// Nobody may send later than this after the event: the longest window of any right.
 const LATEST: Duration = Duration::from_secs(48 * 3600);
 /// A send that has not begun after this time, for want of a token, counts as not sent.
 pub const BEGIN_WITHIN: Duration = Duration::from_secs(2);
-/// What a lease has to be longer than a send.
-const LEASE_MARGIN: Duration = Duration::from_secs(2);
+/// By how much a lease is longer than a whole send.
+const LEASE_MARGIN: Duration = Duration::from_secs(3);
+/// How long the ledger remembers. What it has forgotten must be too old to be sent, or an old event could be sent twice.
+const LEDGER_TTL: Duration = Duration::from_secs(50 * 3600);
+const _: () = assert!(LATEST.as_secs() + 3600 <= LEDGER_TTL.as_secs());
+/// Draining a partition has to end well within the session of the group, which is six seconds.
+const DRAIN: Duration = Duration::from_secs(4);
+const _: () = assert!(DRAIN.as_secs() + 1 < 6);
 
 /// Everything that content-service is told.
 #[derive(Clone, Debug)]
@@ -114,13 +120,13 @@ impl Default for Delivery {
     fn default() -> Self {
         Self {
             max_age: Duration::from_secs(600),
-            ledger_ttl: Duration::from_secs(50 * 3600),
+            ledger_ttl: LEDGER_TTL,
             tries: 8,
             margin: Duration::from_secs(3),
             connect: Duration::from_secs(1),
             write: Duration::from_secs(1),
             read: Duration::from_secs(4),
-            drain: Duration::from_secs(4),
+            drain: DRAIN,
         }
     }
 }
@@ -133,198 +139,58 @@ impl Default for Concurrency {
 
 impl Delivery {
     /// Bound on one send as a whole: until it begins, and the call itself.
-    #[must_use]
-    pub fn send_budget(&self) -> Duration {
+    fn send_budget(&self) -> Duration {
         BEGIN_WITHIN + wechat::api::longest_call(self.connect, self.write, self.read)
     }
 
-    /// A part under way longer than this is `unknown`.
+    /// A part under way longer than this is `unknown`: longer than a whole send can be.
     #[must_use]
     pub fn lease(&self) -> Duration {
-        self.send_budget() + LEASE_MARGIN + Duration::from_secs(1)
-    }
-}
-
-impl Concurrency {
-    /// The share of one account: all of it if there is only one, half otherwise, so that a sick one leaves room.
-    #[must_use]
-    pub fn share(&self, accounts: usize) -> Self {
-        let of = |all: usize| if accounts > 1 { (all / 2).max(1) } else { all };
-        Self { events: of(self.events), sends: of(self.sends), buffer: self.buffer }
+        self.send_budget() + LEASE_MARGIN
     }
 }
 
 impl Config {
-    /// Reads the settings; every problem is collected there.
-    pub fn read(settings: &mut Settings) -> Self {
-        let config = Self {
-            kafka: Kafka::read(settings),
-            redis: RedisConfig::read(settings),
-            profile: Profile::read(settings),
-            admin: settings.get(
-                "admin.listen",
-                SocketAddr::from(([0, 0, 0, 0], 9092)),
-                "Where /livez, /readyz and /metrics are.",
-            ),
-            links: Links::read(settings),
-            delivery: Delivery::read(settings),
-            concurrency: Concurrency::read(settings),
-            sources: sources(settings),
-            accounts: accounts(settings),
-        };
-        for (key, wrong) in config.contradictions() {
-            settings.problem(key, &wrong);
-        }
-        config
+    /// Places for events: one share more than there are accounts, for the events of accounts that are not configured.
+    #[must_use]
+    pub fn event_places(&self) -> Bounds {
+        Bounds::divide(self.concurrency.events, self.accounts.len() + 1)
+    }
+
+    /// Places for sends.
+    #[must_use]
+    pub fn send_places(&self) -> Bounds {
+        Bounds::divide(self.concurrency.sends, self.accounts.len())
     }
 
     /// What does not fit together: setting and sentence.
     #[must_use]
     pub fn contradictions(&self) -> Vec<(&'static str, String)> {
         let mut wrong = Vec::new();
-        let mut must = |holds: bool, key, sentence: &str| {
+        let mut must = |holds: bool, key, sentence: String| {
             if !holds {
-                wrong.push((key, sentence.to_owned()));
+                wrong.push((key, sentence));
             }
         };
-        let (delivery, concurrency) = (&self.delivery, &self.concurrency);
-        must(delivery.max_age <= LATEST, "delivery.max_age", "no right lasts longer than 48h; choose less");
+        let (age, Concurrency { events, sends, .. }) = (self.delivery.max_age, self.concurrency);
         must(
-            delivery.max_age + Duration::from_secs(3600) <= delivery.ledger_ttl,
+            !age.is_zero() && age <= LATEST,
             "delivery.max_age",
-            "must be an hour less than the ledger remembers (50h), or an old event could be sent twice",
+            "must be more than 0 and at most 48h: no right lasts longer".to_owned(),
         );
+        let accounts = self.accounts.len();
+        let least = accounts + 1;
         must(
-            delivery.drain + Duration::from_secs(1) < Duration::from_secs(6),
-            "delivery.drain",
-            "draining a partition must end well within the group's session timeout (6s)",
+            events >= least,
+            "concurrency.events",
+            format!("must be at least {least}: one for each account, and one for events of no account"),
         );
+        let least = accounts.max(1);
         must(
-            delivery.lease() > delivery.send_budget() + LEASE_MARGIN,
-            "delivery.read",
-            "the lease must be longer than a whole send",
-        );
-        must(concurrency.events > 0, "concurrency.events", "must be at least 1");
-        must(
-            (1..=concurrency.events).contains(&concurrency.sends),
+            (least..=events.max(least)).contains(&sends),
             "concurrency.sends",
-            "must be between 1 and concurrency.events",
+            format!("must be at least {least}, one for each account, and not more than concurrency.events"),
         );
         wrong
-    }
-}
-
-impl Profile {
-    fn read(settings: &mut Settings) -> Self {
-        Self {
-            endpoint: settings.address(
-                "profile.endpoint",
-                "http://127.0.0.1:50051",
-                "Where profile-service is, several separated by commas; a name with many addresses is balanced over all.",
-            ),
-            deadline: Duration::from_millis(150),
-        }
-    }
-}
-
-impl Links {
-    fn read(settings: &mut Settings) -> Self {
-        let meaning = "The secret that the gateway opens links with; both must have the same.";
-        let secret = settings.secret("links.secret", meaning);
-        if secret.as_ref().is_none_or(|secret| secret.expose().is_empty()) {
-            settings.problem("links.secret", "is missing; give it, or name its file with links.secret_file");
-        }
-        Self {
-            base_url: settings
-                .require("links.base_url", "The gateway as users reach it: https://go.example.com."),
-            secret: secret.unwrap_or_else(|| Secret::new("")),
-            lifetime: Duration::from_secs(7 * 24 * 3600),
-        }
-    }
-}
-
-impl Delivery {
-    fn read(settings: &mut Settings) -> Self {
-        let default = Self::default();
-        let meaning = "Events older than this get no reply.";
-        Self { max_age: settings.get("delivery.max_age", default.max_age, meaning), ..default }
-    }
-}
-
-impl Concurrency {
-    fn read(settings: &mut Settings) -> Self {
-        let default = Self::default();
-        Self {
-            events: settings.get("concurrency.events", default.events, "Events under way at a time."),
-            sends: settings.get("concurrency.sends", default.sends, "Sends under way at a time."),
-            ..default
-        }
-    }
-}
-
-fn sources(settings: &mut Settings) -> BTreeMap<String, String> {
-    let meaning = "Base address of a source, to which the playbook's path is added.";
-    let mut sources = BTreeMap::new();
-    for name in settings.names("sources") {
-        let base: String = settings.require(&format!("sources.{name}.base"), meaning);
-        sources.insert(name, base);
-    }
-    sources
-}
-
-fn accounts(settings: &mut Settings) -> Vec<Account> {
-    let prefixes = settings.tables("accounts");
-    if prefixes.is_empty() {
-        settings.problem("accounts", "there is none; add an [[accounts]] table");
-    }
-    prefixes.iter().map(|prefix| account(settings, prefix)).collect()
-}
-
-fn account(settings: &mut Settings, prefix: &str) -> Account {
-    let key = |name: &str| format!("{prefix}.{name}");
-    let kinds = [("official", AccountKind::Official), ("mini_program", AccountKind::MiniProgram)];
-    let rules = [("today", RuleSet::Today), ("wechat-4.5", RuleSet::WeChat45)];
-    let secret = settings.secret(&key("secret"), "AppSecret of the account.");
-    if secret.is_none() {
-        settings.problem(&key("secret"), "is missing; give it, or name its file with secret_file");
-    }
-    Account {
-        name: settings.require(&key("name"), "Name of the account, as in /wechat/{account}."),
-        app_id: settings.require(&key("app_id"), "AppId of the account, wx…"),
-        secret: secret.unwrap_or_else(|| Secret::new("")),
-        kind: settings.choice(&key("kind"), AccountKind::Official, &kinds, "Kind of the account."),
-        rules: settings.choice(&key("rules"), RuleSet::Today, &rules, "Which send rules hold."),
-        api: settings.address(
-            &key("api"),
-            "https://api.weixin.qq.com",
-            "The platform's API; the simulator's address for a local run.",
-        ),
-        playbook: settings.require(&key("playbook"), "File of the account's playbook."),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_contradicts_itself_is_told_at_once() {
-        let flags: Vec<String> =
-            ["delivery.max_age=49h", "concurrency.sends=0"].into_iter().map(str::to_owned).collect();
-        let mut settings = Settings::load("content-service", None, [], &flags);
-        let wrong: Vec<_> =
-            Config::read(&mut settings).contradictions().into_iter().map(|(key, _)| key).collect();
-        assert_eq!(wrong, ["delivery.max_age", "concurrency.sends"]);
-        let told = settings.finish().unwrap_err().to_string();
-        for key in ["delivery.max_age", "concurrency.sends", "links.secret", "links.base_url", "accounts"] {
-            assert!(told.contains(key), "{key} is missing in {told}");
-        }
-    }
-
-    #[test]
-    fn one_account_may_use_everything_and_of_several_each_the_half() {
-        let all = Concurrency::default();
-        assert_eq!((all.share(1).events, all.share(1).sends), (256, 64));
-        assert_eq!((all.share(2).events, all.share(9).sends), (128, 32));
     }
 }

@@ -3,6 +3,7 @@
 mod rebalance;
 
 use std::{
+    panic::AssertUnwindSafe,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
@@ -11,13 +12,14 @@ use std::{
 };
 
 use anyhow::Context as _;
+use futures::FutureExt as _;
 use rdkafka::{
     Message as _, Offset, TopicPartitionList,
-    consumer::{CommitMode, Consumer as _, StreamConsumer},
+    consumer::{CommitMode, Consumer, StreamConsumer},
     error::KafkaResult,
     message::BorrowedMessage,
 };
-use runtime::kafka::Kafka;
+use runtime::kafka::{self, Kafka};
 use tokio::{
     sync::mpsc::{self, UnboundedSender},
     time::MissedTickBehavior,
@@ -112,6 +114,10 @@ impl Shared {
         let account = accounts.get(record.app_id()).map_or(accounts.len(), |account| account.index);
         let key = message.key().unwrap_or_default();
         let next = self.intake().take(account, message.partition(), message.offset(), key, record);
+        if next.rewound {
+            let (partition, offset) = (message.partition(), message.offset());
+            tracing::warn!(partition, offset, "the partition was rewound: records are read again from here");
+        }
         if let Some(partition) = next.pause {
             told(consumer.pause(&self.list(&[(partition, None)])), "pause");
         }
@@ -122,7 +128,7 @@ impl Shared {
     async fn run(self: Arc<Self>, work: Work) {
         let mut work = work;
         loop {
-            let done = self.rooms.work(&work).await;
+            let done = survived(Box::pin(self.rooms.work(&work))).await;
             let mut next = self.intake().finish(&work, done);
             self.ended.notify_all();
             let own = next.start.pop();
@@ -161,6 +167,13 @@ impl Shared {
         }
     }
 
+    /// Commits the last marks of partitions. Blocks the thread.
+    fn commit_last(&self, consumer: &impl Consumer<Rebalancing>, marks: &[(i32, i64)]) {
+        if !marks.is_empty() {
+            told(consumer.commit(&self.offsets(marks), CommitMode::Sync), "last commit");
+        }
+    }
+
     /// Blocks until nothing of these partitions runs any more, or the drain's time is over.
     fn drain(&self, partitions: &[i32]) -> bool {
         self.intake().stop(partitions);
@@ -196,11 +209,8 @@ async fn leave(shared: Arc<Shared>, consumer: StreamConsumer<Rebalancing>) -> an
     let leaving = tokio::task::spawn_blocking(move || {
         let drained = shared.drain(&partitions);
         let marks = shared.intake().marks(&partitions);
-        if !marks.is_empty() {
-            told(consumer.commit(&shared.offsets(&marks), CommitMode::Sync), "last commit");
-        }
         shared.intake().lose(&partitions);
-        drop(consumer);
+        kafka::leave(consumer, &shared.topic, |consumer| shared.commit_last(consumer, &marks));
         drained
     });
     match tokio::time::timeout(deadline, leaving).await {
@@ -212,9 +222,31 @@ async fn leave(shared: Arc<Shared>, consumer: StreamConsumer<Rebalancing>) -> an
     Ok(())
 }
 
+/// Whether work has come to its outcome. Its panics are made outcomes where it is done; should even that panic, the record stays
+/// uncommitted for its next reader, and neither its lane nor the process ends with it.
+async fn survived(work: impl Future<Output = bool>) -> bool {
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
+        tracing::error!(
+            "setting a record aside panicked: it is not committed, and comes again after a restart"
+        );
+        false
+    })
+}
+
 /// What librdkafka refuses here shows again with the next try, or costs a redelivery that the ledger absorbs.
 fn told(result: KafkaResult<()>, what: &'static str) {
     if let Err(error) = result {
         tracing::warn!(%error, what, "kafka refused");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_work_without_an_outcome() {
+        assert!(survived(async { true }).await);
+        assert!(!survived(async { panic!("a defect") }).await);
     }
 }

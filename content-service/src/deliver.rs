@@ -1,20 +1,18 @@
 //! The parts of a reply leave in order, each at most once, stopping at the first that is not taken.
 
+mod hopeless;
 mod verdict;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use proto::reply::Outcome;
-use runtime::clock::Clock;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::Instant,
-};
+use runtime::{backoff::Backoff, clock::Clock};
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 use wechat::api::{Sent, TokenError};
 
 use crate::{
-    accounts::{Account, Stop},
-    assignment::{Abandoned, Assignment, Backoff},
+    accounts::Account,
+    assignment::{Abandoned, Assignment},
     case::Case,
     config,
     ledger::{End, Entry, Ledger, PartEnd, Place, State},
@@ -32,7 +30,6 @@ const LOOK: Duration = Duration::from_millis(250);
 pub struct Deliverer {
     ledger: Ledger,
     terms: config::Delivery,
-    sends: Arc<Semaphore>,
     clock: Clock,
     metrics: Metrics,
 }
@@ -40,15 +37,13 @@ pub struct Deliverer {
 /// Leave to send: a place among the sends in flight, and a token at hand.
 #[derive(Debug)]
 pub struct Slot {
-    _all: OwnedSemaphorePermit,
-    _account: OwnedSemaphorePermit,
+    _place: OwnedSemaphorePermit,
     _counted: InFlight,
 }
 
 /// What a delivery remembers from try to try.
 struct Tries {
     failed: u32,
-    bytes: u32,
     backoff: Backoff,
 }
 
@@ -61,16 +56,10 @@ struct Failed<'a> {
 }
 
 impl Deliverer {
-    /// A deliverer with `sends` in flight at most.
+    /// A deliverer under these terms.
     #[must_use]
-    pub fn new(
-        ledger: Ledger,
-        terms: config::Delivery,
-        sends: usize,
-        clock: Clock,
-        metrics: Metrics,
-    ) -> Self {
-        Self { ledger, terms, sends: Arc::new(Semaphore::new(sends)), clock, metrics }
+    pub fn new(ledger: Ledger, terms: config::Delivery, clock: Clock, metrics: Metrics) -> Self {
+        Self { ledger, terms, clock, metrics }
     }
 
     /// Leave to send at once; waits for a place and, if need be, for a token.
@@ -79,23 +68,8 @@ impl Deliverer {
     /// Why there is no token.
     pub async fn slot(&self, account: &Account) -> Result<Slot, TokenError> {
         account.client.token_ready().await?;
-        let closed = "nobody closes these semaphores";
-        let _account = Arc::clone(&account.sends).acquire_owned().await.expect(closed);
-        let _all = Arc::clone(&self.sends).acquire_owned().await.expect(closed);
-        Ok(Slot { _all, _account, _counted: self.metrics.sending() })
-    }
-
-    /// Why nothing of this event may be sent at all, if so: its account is stopped, or it is too old.
-    #[must_use]
-    pub fn hopeless(&self, account: &Account, occurred_at_ms: i64) -> Option<End> {
-        let now_ms = self.clock.now_ms();
-        let end = |outcome, reason, until_ms| Some(End { outcome, reason, until_ms, at_ms: now_ms });
-        let max_age = i64::try_from(self.terms.max_age.as_millis()).unwrap_or(i64::MAX);
-        if now_ms.saturating_sub(occurred_at_ms) > max_age {
-            return end(Outcome::Expired, "too old to be answered".to_owned(), 0);
-        }
-        let Stop { until_ms, why } = account.stopped(now_ms)?;
-        end(Outcome::Refused, format!("account stopped until {}: {why}", when(until_ms)), until_ms)
+        let _place = account.sends.take().await;
+        Ok(Slot { _place, _counted: self.metrics.sending() })
     }
 
     /// Brings an entry to its end. `slot` belongs to a part that `reserve` has armed already.
@@ -110,7 +84,7 @@ impl Deliverer {
         mut slot: Option<Slot>,
     ) -> Result<(), Abandoned> {
         let backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(8));
-        let mut tries = Tries { failed: 0, bytes: 0, backoff };
+        let mut tries = Tries { failed: 0, backoff };
         loop {
             match entry.state {
                 State::Settled | State::Closed => return Ok(()),
@@ -215,7 +189,9 @@ impl Deliverer {
         let started = Instant::now();
         let sent = account.client.send(&part.message, config::BEGIN_WITHIN).await;
         self.metrics.sent(started.elapsed());
-        tries.bytes += u32::from(!matches!(sent, Sent::NotSent { .. }));
+        if !matches!(sent, Sent::NotSent { .. }) {
+            entry.tried();
+        }
         self.after(case, account, entry, tries, judge(sent, self.clock.now_ms()), slot).await
     }
 
@@ -229,13 +205,12 @@ impl Deliverer {
         slot: &mut Option<Slot>,
     ) -> Result<(), Abandoned> {
         let at_ms = self.clock.now_ms();
-        let attempts = tries.bytes;
+        let attempts = entry.attempts();
         let part = |outcome, errcode| PartEnd { outcome, errcode, at_ms, attempts };
         let end = |outcome, reason, until_ms| End { outcome, reason, until_ms, at_ms };
         match verdict {
             Verdict::Taken => {
                 account.reached();
-                tries.bytes = 0;
                 let part = part(Outcome::Sent, None);
                 if entry.left() > 1 {
                     return self.ledger.next_part(&case.place, case.mine, entry, part).await;
@@ -287,7 +262,7 @@ impl Deliverer {
         if tries.failed >= self.terms.tries {
             account.not_reached(&self.clock, reason);
             let at_ms = self.clock.now_ms();
-            let part = PartEnd { outcome: Outcome::Refused, errcode, at_ms, attempts: tries.bytes };
+            let part = PartEnd { outcome: Outcome::Refused, errcode, at_ms, attempts: entry.attempts() };
             let reason = format!("not sent after {} tries: {reason}", tries.failed);
             let end = End { outcome: Outcome::Refused, reason, until_ms: 0, at_ms };
             return self.ledger.give_up(&case.place, case.mine, entry, Some(part), end).await;
@@ -298,30 +273,9 @@ impl Deliverer {
                 let pause = tries.backoff.pause();
                 tokio::select! {
                     paused = case.mine.pause(pause) => paused,
-                    () = account.next_stop() => Ok(()),
+                    () = account.until_stopped(&self.clock) => Ok(()),
                 }
             }
         }
     }
-
-    /// The window in which the parts were reserved has passed.
-    fn lapsed(&self, entry: &Entry) -> Option<End> {
-        let at_ms = self.clock.now_ms();
-        let until_ms = entry.reply.decision.as_ref()?.budget.as_ref()?.until_ms;
-        let reason = "send right lapsed".to_owned();
-        (until_ms <= at_ms).then_some(End { outcome: Outcome::Expired, reason, until_ms, at_ms })
-    }
-
-    /// An entry that names a part which is not there: nobody can say what was sent.
-    fn nothing_left(&self, entry: &Entry) -> Option<End> {
-        let (reason, at_ms) = ("the ledger's entry has no such part".to_owned(), self.clock.now_ms());
-        (entry.left() == 0).then_some(End { outcome: Outcome::Unknown, reason, until_ms: 0, at_ms })
-    }
-}
-
-/// A time as people of the account read it: Beijing.
-fn when(ms: i64) -> String {
-    let time = jiff::Timestamp::from_millisecond(ms).unwrap_or_default();
-    let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(8));
-    time.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S+08:00").to_string()
 }

@@ -69,7 +69,6 @@ impl Gatherer {
                 (None, SourceState::Fallback)
             }
         };
-        let value = value.map(Arc::unwrap_or_clone);
         Gathered { source: request.source, argument: request.argument, value, state }
     }
 

@@ -21,6 +21,7 @@ use crate::{
     decide::Links,
     deliver::{Deliverer, Slot},
     enrich::enrich,
+    erasures::Erasures,
     gather::Gatherer,
     intake::Work,
     ledger::{Closer, End, Entry, Ledger, Proposal, State},
@@ -40,6 +41,8 @@ pub struct Rooms {
     pub accounts: Arc<Accounts>,
     /// Who is it?
     pub profiles: Profiles,
+    /// What is still to be erased?
+    pub erasures: Erasures,
     /// What is there from outside?
     pub gatherer: Gatherer,
     /// What is there to show?
@@ -66,7 +69,7 @@ pub struct Rooms {
 
 /// enrich → gather → decide → reserve → send → settle → record what was shown → publish the outcome; then the offset moves.
 async fn handle(rooms: &Rooms, case: &Case<'_>) -> Result<Option<Reply>, Abandoned> {
-    let known = enrich(&rooms.profiles, &rooms.metrics, case).await?;
+    let known = enrich(rooms, case).await?;
     let mut proposal = propose(rooms, case, &known).await;
     let slot = leave_to_send(rooms, case, &mut proposal).await;
     let mut entry = rooms.ledger.reserve(&case.place, case.mine, proposal, slot.is_some()).await?;
@@ -79,7 +82,8 @@ async fn handle(rooms: &Rooms, case: &Case<'_>) -> Result<Option<Reply>, Abandon
     }
 
     shown::record(rooms, case, &mut entry).await?;
-    let outcome = rooms.publisher.outcome(&entry.reply, case.user.as_bytes(), case.trace, case.mine).await?;
+    let (id, key) = (&case.event.id, case.user.as_bytes());
+    let outcome = rooms.publisher.outcome(&entry.reply, id, key, case.trace, case.mine).await?;
     rooms.closer.close(&case.place, &outcome).await;
     Ok(Some(entry.reply))
 }
@@ -131,11 +135,11 @@ impl Rooms {
     async fn panicked(&self, work: &Work) -> Result<Option<Reply>, Abandoned> {
         self.metrics.panicked();
         tracing::error!(partition = work.partition, offset = work.offset, "the handler panicked: a defect");
-        let subject = match &work.record.content {
-            Content::Event(event) => subject_of(event),
-            Content::Unreadable(why) => why.subject.clone(),
+        let (subject, name) = match &work.record.content {
+            Content::Event(event) => (subject_of(event), event.id.clone()),
+            Content::Unreadable(why) => (why.subject.clone(), why.name.clone()),
         };
-        let why = Unreadable { subject, class: "panic", error: "the handler panicked".to_owned() };
+        let why = Unreadable { subject, name, class: "panic", error: "the handler panicked".to_owned() };
         set_aside(self, work, &why, self.fence(work) + "/panic").await
     }
 

@@ -21,6 +21,8 @@ pub struct Work {
     pub partition: i32,
     /// Where it stands.
     pub offset: i64,
+    /// In which reading of its partition it came: see [`Watermark::start`].
+    pub reading: u64,
     /// Its lane: the record key.
     pub lane: LaneKey,
     /// The right to work on it.
@@ -38,6 +40,8 @@ pub struct Next {
     pub pause: Option<i32>,
     /// There is room again.
     pub resume: Vec<i32>,
+    /// The partition was rewound: what follows has been read before, or its topic was made anew.
+    pub rewound: bool,
 }
 
 /// Everything under way.
@@ -89,13 +93,13 @@ impl Intake {
             self.assign(partition);
         }
         let Some(held) = self.partitions.get_mut(&partition) else { return Next::default() };
-        if !held.mark.start(offset) {
-            return Next::default();
-        }
+        let rewound = held.mark.is_behind(offset);
+        let reading = held.mark.start(offset);
         let lane =
             if key.is_empty() { Bytes::from(format!("{partition}")) } else { Bytes::copy_from_slice(key) };
         let mine = held.mine.clone();
-        let work = Work { record, partition, offset, lane: lane.clone(), mine, arrived: Instant::now() };
+        let work =
+            Work { record, partition, offset, reading, lane: lane.clone(), mine, arrived: Instant::now() };
         held.waiting += 1;
         self.lanes.push(account, &lane, work);
         let start = self.start();
@@ -105,7 +109,7 @@ impl Intake {
             held.paused = true;
             partition
         });
-        Next { start, pause, resume: Vec::new() }
+        Next { start, pause, rewound, ..Next::default() }
     }
 
     /// Work has ended. `done`: it has its outcome; otherwise it was abandoned.
@@ -114,7 +118,7 @@ impl Intake {
         if let Some(held) = self.of(work) {
             held.running -= 1;
             if done {
-                held.mark.done(work.offset);
+                held.mark.done(work.offset, work.reading);
             }
         }
         let start = self.start();
@@ -125,7 +129,7 @@ impl Intake {
             held.paused = false;
             *partition
         });
-        Next { start, pause: None, resume: resume.collect() }
+        Next { start, resume: resume.collect(), ..Next::default() }
     }
 
     /// Partitions are being given up: what waits is forgotten, what pauses is woken, what runs may end.

@@ -8,7 +8,7 @@ fn record() -> Record {
 }
 
 fn intake(total: usize, buffer: usize) -> Intake {
-    let mut intake = Intake::new(1, Bounds { total, per_account: total }, buffer);
+    let mut intake = Intake::new(1, Bounds::divide(total, 1), buffer);
     intake.assign(0);
     intake.assign(1);
     intake
@@ -57,6 +57,19 @@ fn a_partition_given_up_forgets_what_waits_and_fences_what_runs() {
     );
     intake.finish(&next.start[0], true);
     assert_eq!(intake.marks(&[0]), [(0, 8)]);
+}
+
+#[test]
+fn a_record_that_comes_again_after_a_rewind_is_worked_on_again_behind_what_still_runs() {
+    let mut intake = intake(9, 9);
+    let before = intake.take(0, 0, 7, b"u", record()).start;
+    let rewound = intake.take(0, 0, 7, b"u", record());
+    assert!(rewound.rewound && rewound.start.is_empty(), "one at a time per user");
+    let again = intake.finish(&before[0], true).start;
+    assert_eq!((again.len(), intake.marks(&[0])), (1, vec![(0, 7)]));
+    intake.finish(&again[0], true);
+    assert_eq!(intake.marks(&[0]), [(0, 8)]);
+    assert!(intake.idle(&[0]));
 }
 
 #[test]

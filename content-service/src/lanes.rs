@@ -1,16 +1,30 @@
-//! Who may run now: the events of one user in order, users in parallel, bounded over all and per account.
+//! Who may run now: the events of one user in order, users in parallel, bounded over all, with places that only one account may take.
 
 use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
 
-/// How much may run at a time.
+/// One part in so many of all places is kept for single accounts.
+const KEPT: usize = 8;
+
+/// How much may run at a time. Each account has places of its own, which no other may take, and the rest is for whoever comes first:
+/// so a healthy account goes on however many others are sick, and one alone has nearly everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// Over all accounts.
-    pub total: usize,
-    /// For one account, so that a sick one leaves room for the others.
-    pub per_account: usize,
+    /// Places of each account.
+    pub own: usize,
+    /// Places for all of them.
+    pub shared: usize,
+}
+
+impl Bounds {
+    /// Divides `total` places among `accounts`, of which there must not be more than places: an eighth of them, and at least one for
+    /// each account, are kept. A single account has everything.
+    #[must_use]
+    pub fn divide(total: usize, accounts: usize) -> Self {
+        let own = if accounts > 1 { (total / KEPT / accounts).max(1) } else { 0 };
+        Self { own, shared: total.saturating_sub(own * accounts) }
+    }
 }
 
 /// One user: the record key. An account's events without a user share one lane.
@@ -21,6 +35,8 @@ pub type LaneKey = Bytes;
 pub struct Lanes<W> {
     bounds: Bounds,
     running: usize,
+    /// Shared places that are taken.
+    shared: usize,
     accounts: Vec<Account>,
     /// The account whose turn it is.
     turn: usize,
@@ -46,7 +62,7 @@ impl<W> Lanes<W> {
     #[must_use]
     pub fn new(accounts: usize, bounds: Bounds) -> Self {
         let accounts = (0..accounts.max(1)).map(|_| Account::default()).collect();
-        Self { bounds, running: 0, accounts, turn: 0, lanes: HashMap::new() }
+        Self { bounds, running: 0, shared: 0, accounts, turn: 0, lanes: HashMap::new() }
     }
 
     /// Puts work at the end of its lane.
@@ -65,18 +81,17 @@ impl<W> Lanes<W> {
 
     /// The next work that may start; accounts take turns.
     pub fn start(&mut self) -> Option<W> {
-        if self.running >= self.bounds.total {
-            return None;
-        }
         let count = self.accounts.len();
+        let free = self.shared < self.bounds.shared;
         let may_run =
-            |account: &Account| account.running < self.bounds.per_account && !account.ready.is_empty();
+            |account: &Account| (free || account.running < self.bounds.own) && !account.ready.is_empty();
         let index = (0..count).map(|n| (self.turn + n) % count).find(|n| may_run(&self.accounts[*n]))?;
         self.turn = (index + 1) % count;
         let account = &mut self.accounts[index];
         let lane = self.lanes.get_mut(&account.ready.pop_front()?)?;
         let work = lane.waiting.pop_front()?;
         lane.running = true;
+        self.shared += usize::from(account.running >= self.bounds.own);
         account.running += 1;
         self.running += 1;
         Some(work)
@@ -89,6 +104,7 @@ impl<W> Lanes<W> {
         self.running -= 1;
         let account = &mut self.accounts[lane.account];
         account.running -= 1;
+        self.shared -= usize::from(account.running >= self.bounds.own);
         if lane.waiting.is_empty() {
             self.lanes.remove(key);
         } else {

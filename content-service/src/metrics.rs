@@ -58,6 +58,9 @@ struct Families {
     playbook_refused: Family<Named, Counter>,
     items_refused: Counter,
     publish_waits: Counter,
+    publish_refused: Gauge,
+    erasures_pending: Gauge,
+    erasures_refused: Counter,
     panics: Counter,
     rebalances: Counter,
 }
@@ -89,6 +92,9 @@ impl Default for Metrics {
             playbook_refused: Family::default(),
             items_refused: Counter::default(),
             publish_waits: Counter::default(),
+            publish_refused: Gauge::default(),
+            erasures_pending: Gauge::default(),
+            erasures_refused: Counter::default(),
             panics: Counter::default(),
             rebalances: Counter::default(),
         }))
@@ -139,6 +145,12 @@ impl Metrics {
         all.register("playbook_refused", "Changed playbooks that were not taken", f.playbook_refused.clone());
         all.register("items_refused", "Catalogue records nobody can read", f.items_refused.clone());
         all.register("publish_waits", "Outcomes that Kafka did not take at once", f.publish_waits.clone());
+        let refused = "Records held because Kafka refuses them: rights or settings of their topic are wrong";
+        all.register("publish_refused", refused, f.publish_refused.clone());
+        let pending = "Erasures that profile-service still owes, as this process saw them last";
+        all.register("erasures_pending", pending, f.erasures_pending.clone());
+        let refused = "Erasures that profile-service refused; they stay pending, and the log says what to do";
+        all.register("erasures_refused", refused, f.erasures_refused.clone());
         all.register("panics", "Handlers that panicked; their events were set aside", f.panics.clone());
         all.register("rebalances", "Partitions given up", f.rebalances.clone());
     }
@@ -248,6 +260,22 @@ impl Metrics {
     /// Kafka did not take an outcome at once.
     pub fn publish_waits(&self) {
         self.0.publish_waits.inc();
+    }
+
+    /// How many records are held because Kafka refuses them.
+    #[must_use]
+    pub fn publish_refused(&self) -> Gauge {
+        self.0.publish_refused.clone()
+    }
+
+    /// Erasures that are still to be done.
+    pub fn erasures_pending(&self, owed: i64) {
+        self.0.erasures_pending.set(owed);
+    }
+
+    /// profile-service refused an erasure.
+    pub fn erasure_refused(&self) {
+        self.0.erasures_refused.inc();
     }
 
     /// A handler panicked.

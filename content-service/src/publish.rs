@@ -3,25 +3,22 @@
 use std::{borrow::Cow, time::Duration};
 
 use prost::Message as _;
-use proto::{CloudEvent, reply::Reply};
-use rdkafka::{
-    Message as _,
-    message::{Header, OwnedHeaders, OwnedMessage},
-};
+use proto::{CloudEvent, DeadLetter, reply::Reply};
+use rdkafka::{Message as _, message::OwnedMessage};
 use runtime::{
-    kafka::{Kafka, ProduceError, Producer},
+    kafka::{Kafka, Outgoing, Patient, owned_headers},
     trace::TraceParent,
 };
 
 use crate::{
-    assignment::{Abandoned, Assignment, Backoff},
+    assignment::{Abandoned, Assignment},
     metrics::Metrics,
 };
 
 /// Writes to the topics that content-service owns. Clones share the producer.
 #[derive(Clone, Debug)]
 pub struct Publisher {
-    producer: Producer,
+    patient: Patient,
     replies: String,
     dlq: String,
     metrics: Metrics,
@@ -41,83 +38,96 @@ pub struct DlqReason<'a> {
 impl Publisher {
     /// Publishes into the namespace of `kafka`.
     #[must_use]
-    pub fn new(kafka: &Kafka, producer: Producer, metrics: Metrics) -> Self {
+    pub fn new(kafka: &Kafka, patient: Patient, metrics: Metrics) -> Self {
         let topic = |topic: proto::Topic| kafka.topic(topic.name);
-        Self { producer, replies: topic(proto::REPLIES), dlq: topic(proto::DLQ), metrics }
+        Self { patient, replies: topic(proto::REPLIES), dlq: topic(proto::DLQ), metrics }
     }
 
-    /// Publishes an outcome under the event's own record key and returns its bytes once Kafka has them.
+    /// Publishes an outcome as `id` under `key` and returns its bytes once Kafka has them. One that the topic does not take whole is
+    /// shortened and says so.
     ///
     /// # Errors
-    /// [`Abandoned`] when the partition is given up while Kafka is away; the next owner publishes.
+    /// [`Abandoned`] when the partition is given up while Kafka is away or refuses; the next owner publishes.
     pub async fn outcome(
         &self,
         reply: &Reply,
+        id: &str,
         key: &[u8],
         trace: TraceParent,
         mine: &Assignment,
     ) -> Result<Vec<u8>, Abandoned> {
         let traceparent = trace.child().to_string();
-        let attributes = CloudEvent::of_reply(reply, &traceparent);
-        let headers: [(&str, Cow<'_, str>); 9] = attributes.headers();
-        let bytes = reply.encode_to_vec();
-        self.until_taken(mine, || self.producer.send(&self.replies, key, &headers, Some(&bytes))).await?;
-        Ok(bytes)
+        let attributes = CloudEvent { id: Cow::Borrowed(id), ..CloudEvent::of_reply(reply, &traceparent) };
+        let headers = owned_headers(&attributes.headers());
+        let whole = reply.encode_to_vec();
+        let bytes = |step| match step {
+            0 => Cow::Borrowed(&whole[..]),
+            step => Cow::Owned(shortened(reply, step).encode_to_vec()),
+        };
+        let form = |step, _| Outgoing {
+            key: Cow::Borrowed(key),
+            headers: headers.clone(),
+            payload: Some(bytes(step)),
+        };
+        let taken = self.patient.write(&self.replies, SHORTEST, form, |time| self.wait(mine, time)).await?;
+        Ok(bytes(taken).into_owned())
     }
 
-    /// Copies a record untouched into the DLQ topic and says in further headers why it is there.
+    /// Copies a record into the DLQ topic, untouched where it fits, and says in further headers why it is there.
     ///
     /// # Errors
-    /// [`Abandoned`] when the partition is given up while Kafka is away; the next owner copies.
+    /// [`Abandoned`] when the partition is given up while Kafka is away or refuses; the next owner copies.
     pub async fn set_aside(
         &self,
         record: &OwnedMessage,
         reason: DlqReason<'_>,
         mine: &Assignment,
     ) -> Result<(), Abandoned> {
-        let mut attempts = 0;
-        let copy = || {
-            attempts += 1;
-            let headers = dlq_headers(record, reason, attempts);
-            self.producer.send_raw(&self.dlq, record.key().unwrap_or_default(), headers, record.payload())
+        let headers = |left_out, attempts| {
+            let letter = DeadLetter {
+                reason: reason.class,
+                error: reason.error,
+                topic: record.topic(),
+                partition: record.partition(),
+                offset: record.offset(),
+                at_ms: reason.at_ms,
+                attempts,
+                left_out,
+                value_bytes: record.payload().map_or(0, <[u8]>::len),
+            };
+            letter.headers()
         };
-        self.until_taken(mine, copy).await?;
+        self.patient.copy(&self.dlq, record, headers, |time| self.wait(mine, time)).await?;
         self.metrics.set_aside(reason.class);
         let (partition, offset) = (record.partition(), record.offset());
         tracing::warn!(reason.class, partition, offset, "record set aside: look at it with `yingbin dlq`");
         Ok(())
     }
 
-    async fn until_taken(
-        &self,
-        mine: &Assignment,
-        mut send: impl FnMut() -> Result<runtime::kafka::Delivery, ProduceError>,
-    ) -> Result<(), Abandoned> {
-        let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
-        loop {
-            let report = match send() {
-                Ok(delivery) => delivery.await.map(drop),
-                Err(error) => Err(error),
-            };
-            let Err(error) = report else { return Ok(()) };
-            self.metrics.publish_waits();
-            tracing::warn!(%error, "kafka did not take the record: it will be tried again");
-            mine.pause(backoff.pause()).await?;
-        }
+    fn wait(&self, mine: &Assignment, time: Duration) -> impl Future<Output = Result<(), Abandoned>> + use<> {
+        self.metrics.publish_waits();
+        let mine = mine.clone();
+        async move { mine.pause(time).await }
     }
 }
 
-fn dlq_headers(record: &OwnedMessage, reason: DlqReason<'_>, attempts: u32) -> OwnedHeaders {
-    let own = record.headers().cloned().unwrap_or_else(|| OwnedHeaders::new_with_capacity(7));
-    let error: String = reason.error.chars().take(500).collect();
-    let added = [
-        ("dlq_reason", reason.class.to_owned()),
-        ("dlq_error", error),
-        ("dlq_topic", record.topic().to_owned()),
-        ("dlq_partition", record.partition().to_string()),
-        ("dlq_offset", record.offset().to_string()),
-        ("dlq_time", reason.at_ms.to_string()),
-        ("dlq_attempts", attempts.to_string()),
-    ];
-    added.iter().fold(own, |headers, (key, value)| headers.insert(Header { key, value: Some(value) }))
+/// The shortest form of an outcome; 0 is the whole.
+const SHORTEST: usize = 2;
+
+/// An outcome without what is bulky in its decision (1), or without decision and messages (2).
+fn shortened(reply: &Reply, step: usize) -> Reply {
+    let mut short = Reply { shortened: true, ..reply.clone() };
+    if step == SHORTEST {
+        short.decision = None;
+        short.parts.iter_mut().for_each(|part| part.message.clear());
+    }
+    if let Some(decision) = &mut short.decision {
+        decision.enrichment = None;
+        decision.sources.iter_mut().for_each(|source| source.value.clear());
+        for slot in &mut decision.slots {
+            slot.candidates.clear();
+            slot.exclusions.clear();
+        }
+    }
+    short
 }

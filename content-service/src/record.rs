@@ -13,6 +13,8 @@ use runtime::trace::{self, TraceParent};
 
 /// Longest id that is taken over from a header.
 const LONGEST_ID: usize = 128;
+/// Longest record key that names somebody: an AppId and an openid are far shorter.
+pub const LONGEST_KEY: usize = 256;
 
 /// A record, read as far as possible.
 #[derive(Debug)]
@@ -39,6 +41,9 @@ pub enum Content {
 pub struct Unreadable {
     /// What is known of the event; `event_id` is always there.
     pub subject: Reply,
+    /// Its name in the ledger and as `ce_id`: the event's id, or `aside:<topic>/<partition>/<offset>` where that is only claimed. A
+    /// damaged copy must neither hide behind the event whose id it carries nor stand in its way.
+    pub name: String,
     /// Class, for metrics: `no_id`, `content_type`, `protobuf`, `incomplete`, `push`, `panic`.
     pub class: &'static str,
     /// What is wrong.
@@ -54,12 +59,13 @@ impl Record {
             Ok(event) => match unparsed(&event) {
                 None => Content::Event(event),
                 Some(error) => {
-                    let subject = subject_of(&event);
-                    Content::Unreadable(Box::new(Unreadable { subject, class: "push", error }))
+                    let (subject, name) = (subject_of(&event), event.id.clone());
+                    Content::Unreadable(Box::new(Unreadable { subject, name, class: "push", error }))
                 }
             },
             Err((class, error)) => {
-                Content::Unreadable(Box::new(Unreadable { subject: guess(&raw), class, error }))
+                let name = format!("aside:{}/{}/{}", raw.topic(), raw.partition(), raw.offset());
+                Content::Unreadable(Box::new(Unreadable { subject: guess(&raw), name, class, error }))
             }
         };
         Self { raw, content, trace }
@@ -121,7 +127,8 @@ fn guess(raw: &OwnedMessage) -> Reply {
     let (partition, offset) = (raw.partition().to_be_bytes(), raw.offset().to_be_bytes());
     let hashed =
         || proto::event_id([raw.topic().as_bytes(), &partition, &offset, raw.payload().unwrap_or_default()]);
-    let key = String::from_utf8_lossy(raw.key().unwrap_or_default());
+    let key = raw.key().filter(|key| key.len() <= LONGEST_KEY).unwrap_or_default();
+    let key = String::from_utf8_lossy(key);
     let (app_id, openid) = key.split_once(':').unwrap_or((&key, ""));
     Reply {
         event_id: told.map_or_else(hashed, str::to_owned),
@@ -177,6 +184,19 @@ mod tests {
         let push = Unrecognised { raw: b"<xml".to_vec(), reason: "cut".into(), ..Unrecognised::default() };
         let raw = Event { kind: Some(Kind::Unrecognised(push)), ..event };
         assert_eq!(class(&record(&raw.encode_to_vec(), &[("ce_id", "e")])), Some("push"));
+    }
+
+    #[test]
+    fn an_id_that_is_only_claimed_is_no_name() {
+        let name = |value: &[u8]| match record(value, &[("ce_id", "e")]).content {
+            Content::Unreadable(why) => (why.subject.event_id, why.name),
+            Content::Event(_) => panic!("nobody can read it"),
+        };
+        assert_eq!(name(b"\xff"), ("e".to_owned(), "aside:t/3/9".to_owned()));
+        let push = Unrecognised { raw: b"<xml".to_vec(), reason: "cut".into(), ..Unrecognised::default() };
+        let kind = Some(Kind::Unrecognised(push));
+        let told = Event { id: "e".into(), app_id: "wx1".into(), kind, ..Event::default() };
+        assert_eq!(name(&told.encode_to_vec()), ("e".to_owned(), "e".to_owned()), "the gateway says so");
     }
 
     #[test]

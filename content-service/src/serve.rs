@@ -16,7 +16,7 @@ use proto::{LinkKey, content::Item};
 use runtime::{
     clock::Clock,
     health::{Health, admin},
-    kafka::{Kafka, Producer, TableRecord, follow},
+    kafka::{Kafka, Patient, TableRecord, follow},
     process,
     redis::Redis,
     service::Tasks,
@@ -31,10 +31,10 @@ use crate::{
     consume::consume,
     decide::Links,
     deliver::Deliverer,
+    erasures::Erasures,
     gather::Gatherer,
     handle::Rooms,
     intake::Intake,
-    lanes::Bounds,
     ledger::{Closer, Ledger, Terms},
     metrics::Metrics,
     profiles::Profiles,
@@ -83,7 +83,8 @@ pub async fn serve(
     let last = CancellationToken::new();
 
     let producer = config.kafka.producer("content-service").context("the producer cannot be made")?;
-    let (rooms, [looking_up, closing]) = rooms(&config, &producer, clock, &metrics, &tasks.token(), &last)?;
+    let patient = Patient::new(producer.clone(), metrics.publish_refused(), Some(health.clone()));
+    let (rooms, [looking_up, closing]) = rooms(&config, patient, clock, &metrics, &tasks.token(), &last)?;
     let rooms = Arc::new(rooms);
 
     let hold = health.hold(CATALOGUE);
@@ -96,13 +97,14 @@ pub async fn serve(
     tasks.spawn("playbooks", watching.map(Ok));
     tasks.spawn("profile addresses", looking_up.map(Ok));
     tasks.spawn("closer", closing.map(Ok));
-    let alive = watch_over(&health, producer);
+    tasks.spawn("erasures", rooms.erasures.clone().sweep(tasks.token()).map(Ok));
+    health.check("producer", move || producer.fatal().map_or(Ok(()), Err));
     tasks.spawn("admin", admin(listeners.admin, health.clone(), Arc::new(registry), last.clone()));
     let (shutdown, last) = (tasks.token(), last.drop_guard());
     let drain = config.delivery.drain + Duration::from_secs(5);
     tasks.spawn("events", async move {
         let _last = last;
-        let ended = events(&config, rooms, &health, alive, shutdown).await;
+        let ended = events(&config, rooms, &health, shutdown).await;
         health.closing();
         ended
     });
@@ -112,7 +114,7 @@ pub async fn serve(
 /// The rooms, and the two tasks that work for them: addresses of profile-service, and the ledger's closer.
 fn rooms(
     config: &Config,
-    producer: &Producer,
+    patient: Patient,
     clock: Clock,
     metrics: &Metrics,
     shutdown: &CancellationToken,
@@ -123,17 +125,18 @@ fn rooms(
         Profiles::new(&config.profile.endpoint, config.profile.deadline, shutdown.clone())?;
     let (closer, closing) = Closer::new(redis.clone(), metrics.clone(), last.clone());
     let terms = Terms { ttl: config.delivery.ledger_ttl, lease: config.delivery.lease() };
+    let erasures = Erasures::new(redis.clone(), profiles.clone(), metrics.clone());
     let ledger = Ledger::new(redis, terms, clock.clone(), metrics.clone());
-    let (delivery, sends) = (config.delivery.clone(), config.concurrency.sends);
     let rooms = Rooms {
         accounts: Arc::new(Accounts::open(config, metrics)?),
         profiles,
+        erasures,
         gatherer: Gatherer::new(config.sources.clone(), clock.clone(), metrics.clone())?,
         catalogue: Arc::new(Catalogue::new()),
         links: links(config),
-        deliverer: Deliverer::new(ledger.clone(), delivery, sends, clock.clone(), metrics.clone()),
+        deliverer: Deliverer::new(ledger.clone(), config.delivery.clone(), clock.clone(), metrics.clone()),
         ledger,
-        publisher: Publisher::new(&config.kafka, producer.clone(), metrics.clone()),
+        publisher: Publisher::new(&config.kafka, patient, metrics.clone()),
         closer,
         terms: config.delivery.clone(),
         owner: format!("{:016x}", rand::random::<u64>()),
@@ -148,29 +151,20 @@ async fn events(
     config: &Config,
     rooms: Arc<Rooms>,
     health: &Health,
-    alive: impl Fn() + Send,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let loaded = async {
-        while health.waiting_for().iter().any(|name| name == CATALOGUE) {
-            alive();
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    if shutdown.run_until_cancelled(loaded).await.is_none() {
+    if shutdown.run_until_cancelled(health.released(CATALOGUE)).await.is_none() {
         return Ok(());
     }
-    let (all, share) = (config.concurrency, config.concurrency.share(config.accounts.len()));
-    let bounds = Bounds { total: all.events, per_account: share.events };
     // One more for the events of accounts that are not configured.
-    let intake = Intake::new(config.accounts.len() + 1, bounds, all.buffer);
+    let intake = Intake::new(config.accounts.len() + 1, config.event_places(), config.concurrency.buffer);
     let kafka: &Kafka = &config.kafka;
+    let alive = watch_loop(health);
     consume(kafka, &kafka.topic(proto::EVENTS.name), intake, rooms, alive, shutdown).await
 }
 
-/// Liveness: the producer is whole and the consuming loop turns. Returns what the loop has to call.
-fn watch_over(health: &Health, producer: Producer) -> impl Fn() + Send + use<> {
-    health.check("producer", move || producer.fatal().map_or(Ok(()), Err));
+/// Liveness from now on: the consuming loop turns. Returns what the loop has to call.
+fn watch_loop(health: &Health) -> impl Fn() + Send + use<> {
     let started = Instant::now();
     let seen_ms = Arc::new(AtomicU64::new(0));
     let millis = move || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);

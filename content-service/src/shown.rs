@@ -7,15 +7,10 @@ use proto::{
     profile::Shown,
     reply::{Outcome, Reply, ShownRecord},
 };
-
+use runtime::backoff::Backoff;
 use tokio::time::Instant;
 
-use crate::{
-    assignment::{Abandoned, Backoff},
-    case::Case,
-    handle::Rooms,
-    ledger::Entry,
-};
+use crate::{assignment::Abandoned, case::Case, handle::Rooms, ledger::Entry};
 
 /// How long an outcome that is published for the second time waits for profile-service, which is rare: somebody died in between.
 const AGAIN_WITHIN: Duration = Duration::from_secs(60);
@@ -60,12 +55,13 @@ async fn told(rooms: &Rooms, case: &Case<'_>, entry: &Entry, shown: Shown) -> Re
     let ends = Instant::now() + AGAIN_WITHIN;
     let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
     loop {
-        let Err(error) = rooms.profiles.record_shown(shown.clone(), case.trace).await else {
-            return Ok(true);
-        };
+        if rooms.erasures.settled(case).await? {
+            let Err(error) = rooms.profiles.record_shown(shown.clone(), case.trace).await else {
+                return Ok(true);
+            };
+            tracing::info!(event_id = entry.reply.event_id, code = ?error.code(), "what was shown is not recorded");
+        }
         rooms.metrics.fallback("shown");
-        let event_id = &entry.reply.event_id;
-        tracing::info!(event_id, code = ?error.code(), "what was shown is not recorded");
         if !entry.found_settled || Instant::now() >= ends {
             return Ok(false);
         }

@@ -129,19 +129,12 @@ fn decide_twice(playbook: &Playbook, enrichment: Option<&Enrichment>, kind: Acco
         TextReceived { content: "<a href=\"http://evil\">文</a>".to_owned(), ..TextReceived::default() };
     for kind_of_event in [Kind::Entered(Entered::default()), Kind::TextReceived(text)] {
         let event = Event { kind: Some(kind_of_event), ..Event::default() };
-        let inputs = Inputs {
-            event: &event,
-            enrichment,
-            gathered: &[],
-            playbook,
-            catalogue: &catalogue,
-            at_ms: 1_768_176_000_000,
-            links: &links,
-        };
-        assert!(playbook.sources_needed(&event, enrichment, inputs.at_ms).len() <= 1);
+        let picked = playbook.pick(&event, enrichment, 1_768_176_000_000);
+        assert!(picked.sources_needed().len() <= 1);
+        let inputs = Inputs { picked: &picked, gathered: &[], catalogue: &catalogue, links: &links };
         let decided = decide(&inputs);
         assert_eq!(decided, decide(&inputs));
-        if let Verdict::Reply { messages, .. } = decided.verdict {
+        if let Verdict::Reply { messages } = decided.verdict {
             assert!((1..=5).contains(&messages.len()));
             assert!(messages.iter().all(|message| message.check(kind).is_ok()));
         }

@@ -4,7 +4,6 @@
 //! `customer.activity.v1` are the two doors.
 
 mod activities;
-mod backoff;
 pub mod config;
 mod grpc;
 pub mod learn;
@@ -27,6 +26,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic_health::server::HealthReporter;
 
+pub use activities::GROUP;
 pub use config::Config;
 use metrics::Metrics;
 use people::People;

@@ -43,6 +43,7 @@ pub(crate) struct Metrics {
     activities: Family<Ended, Counter>,
     activity_retries: Counter,
     activities_held: Gauge,
+    publish_refused: Gauge,
     store_ready: Gauge,
 }
 
@@ -55,6 +56,7 @@ impl Metrics {
             activities: Family::default(),
             activity_retries: Counter::default(),
             activities_held: Gauge::default(),
+            publish_refused: Gauge::default(),
             store_ready: Gauge::default(),
         };
         let profile = registry.sub_registry_with_prefix("profile");
@@ -69,6 +71,8 @@ impl Metrics {
         profile.register("activity_retries", retries, metrics.activity_retries.clone());
         let held = "1 while the activities topic is paused because nothing can be learned";
         profile.register("activities_held", held, metrics.activities_held.clone());
+        let refused = "Records held because Kafka refuses them: rights or settings of their topic are wrong";
+        profile.register("publish_refused", refused, metrics.publish_refused.clone());
         profile.register("store_ready", "1 while Redis answers", metrics.store_ready.clone());
         profile.register_collector(Box::new(Trips(people)));
         metrics
@@ -93,6 +97,11 @@ impl Metrics {
     /// The activities topic is paused, or no longer.
     pub(crate) fn activities_held(&self, held: bool) {
         self.activities_held.set(held.into());
+    }
+
+    /// How many records are held because Kafka refuses them.
+    pub(crate) fn publish_refused(&self) -> Gauge {
+        self.publish_refused.clone()
     }
 
     /// Redis answers, or does not.

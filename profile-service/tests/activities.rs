@@ -134,6 +134,26 @@ async fn a_poison_record_last_in_its_partition_is_set_aside_and_the_offset_moves
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_poison_record_that_the_dlq_does_not_take_whole_is_set_aside_without_its_value() {
+    let (redis, cluster) = (Server::start().await, cluster());
+    let kafka = kafka(&cluster);
+    let properties = vec![("message.max.bytes".to_owned(), "2000".to_owned())];
+    let service = Service::start(&redis, Kafka { properties, ..kafka.clone() }).await;
+    let producer = kafka.producer("till").unwrap();
+    producer.send(ACTIVITY.name, b"wx1:o1", &[], Some(&[0xff; 9_000])).unwrap().await.unwrap();
+
+    let aside = first_set_aside(&kafka).await;
+    assert_eq!((aside.key(), aside.payload()), (Some(&b"wx1:o1"[..]), None));
+    let headers = aside.headers().expect("headers");
+    let said = |key: &str| {
+        let found = headers.iter().find(|header| header.key == key).and_then(|header| header.value);
+        found.map(|value| String::from_utf8_lossy(value).into_owned())
+    };
+    assert_eq!((said("dlq_left_out"), said("dlq_value_bytes")), (Some("value".into()), Some("9000".into())));
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_or_learned_twice_while_redis_is_away() {
     let (mut redis, cluster) = (Server::start().await, cluster());
     // The default of the service.

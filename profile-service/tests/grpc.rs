@@ -158,6 +158,28 @@ async fn an_import_outlives_a_restart_of_redis() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_that_is_tried_again_never_overtakes_the_next_of_its_user() {
+    let (mut redis, _cluster, service) = started().await;
+    let (mut client, trips) = (service.client(), || service.metric("profile_redis_round_trips_total"));
+    until("redis is there", || async { service.metric("profile_store_ready").await > 0.0 }).await;
+    redis.kill();
+    let before = trips().await;
+    let (lines, stream) = tokio::sync::mpsc::channel(2);
+    let line = |city_now: &str| ImportRequest { update: Some(city("o1", city_now)) };
+    lines.send(line("杭州")).await.unwrap();
+    let stream = tokio_stream::wrappers::ReceiverStream::new(stream);
+    let importing = tokio::spawn(async move { client.import(stream).await });
+    until("the first line is tried", || async { trips().await > before + 6.0 }).await;
+    redis.start_again().await;
+    lines.send(line("奎屯")).await.unwrap();
+    drop(lines);
+    assert_eq!(importing.await.unwrap().unwrap().into_inner().imported, 2);
+    let got = service.client().get(GetRequest { customer: by_user("o1") }).await.unwrap().into_inner();
+    assert_eq!(got.profile.unwrap().traits[0].value, "奎屯");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_import_under_way_does_not_hold_up_the_end() {
     let (_redis, _cluster, service) = started().await;
     let mut client = service.client();

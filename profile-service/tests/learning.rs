@@ -275,6 +275,30 @@ fn unsubscribed_forgets_everything_and_older_events_do_not_bring_it_back() {
 }
 
 #[test]
+fn a_redelivery_of_what_was_forgotten_in_the_same_second_or_was_learned_ahead_of_it_brings_nothing_back() {
+    let click = LinkClicked { topics: vec![topic("taiwan", TopicKind::News)], ..LinkClicked::default() };
+    let clicked = event("click", NOW, Kind::LinkClicked(click));
+    // The reply left after the user did: its time is that of this house, which comes later.
+    let reply = Shown {
+        id: "click:shown".into(),
+        at_ms: NOW + 3_000,
+        item_ids: vec!["i".into()],
+        ..Shown::default()
+    };
+    let left = event("left", NOW, Kind::Unsubscribed(Unsubscribed {}));
+    let known = learn::event(&Person::default(), &clicked, &[], NOW).expect("it is new");
+    let known = learn::shown(&known, &user(), &reply, NOW + 3_000).expect("it is new");
+    let gone = learn::event(&known, &left, &[], NOW + 4_000).expect("it is new");
+
+    assert!(!gone.is_known());
+    assert_eq!(learn::event(&gone, &clicked, &[], NOW + 5_000), None);
+    assert_eq!(learn::shown(&gone, &user(), &reply, NOW + 5_000), None);
+    assert_eq!(learn::event(&gone, &left, &[], NOW + 5_000), None);
+    let back = event("back", NOW, Kind::Subscribed(Subscribed::default()));
+    assert!(learn::event(&gone, &back, &[], NOW + 5_000).is_some(), "the same second, but new");
+}
+
+#[test]
 fn an_update_that_says_nothing_new_writes_nothing() {
     let said = Trait { name: "city".into(), value: "杭州".into(), source: 1, at_ms: NOW };
     let card = ExternalId { namespace: "skypearl".into(), id: "42".into() };

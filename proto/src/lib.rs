@@ -2,12 +2,14 @@
 //!
 //! Whoever consumes the topics needs this crate or the `.proto` files beside it, and nothing else of the project.
 
+mod dead_letter;
 mod headers;
 mod identity;
 mod kind;
 mod link;
 mod topics;
 
+pub use dead_letter::DeadLetter;
 pub use headers::{CloudEvent, Headers};
 pub use identity::{customer_key, event_id, record_key};
 pub use link::{Link, LinkError, LinkKey};

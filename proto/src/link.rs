@@ -73,14 +73,15 @@ impl TryFrom<Packed> for Link {
 
 /// An id as `form, bytes`: hex digits, hex digits behind `wx`, base64url letters, or as it is.
 fn pack(id: &str) -> Vec<u8> {
-    let form = |form: u8, bytes: Vec<u8>| [&[form][..], &bytes].concat();
-    let shorter = [
-        hex::decode(id).ok().map(|bytes| form(1, bytes)),
-        id.strip_prefix("wx").and_then(|rest| hex::decode(rest).ok()).map(|bytes| form(2, bytes)),
-        URL_SAFE_NO_PAD.decode(id).ok().map(|bytes| form(3, bytes)),
-    ];
-    let exact = shorter.into_iter().flatten().find(|packed| unpack(packed).as_deref() == Some(id));
-    exact.unwrap_or_else(|| form(0, id.as_bytes().to_vec()))
+    let form = |form: u8, bytes: &[u8]| [&[form], bytes].concat();
+    let exact = |packed: &Vec<u8>| unpack(packed).as_deref() == Some(id);
+    let hex =
+        |form_of: u8, digits: &str| hex::decode(digits).ok().map(|bytes| form(form_of, &bytes)).filter(exact);
+    let base64 = || URL_SAFE_NO_PAD.decode(id).ok().map(|bytes| form(3, &bytes)).filter(exact);
+    hex(1, id)
+        .or_else(|| hex(2, id.strip_prefix("wx")?))
+        .or_else(base64)
+        .unwrap_or_else(|| form(0, id.as_bytes()))
 }
 
 fn unpack(packed: &[u8]) -> Option<String> {

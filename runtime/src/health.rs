@@ -1,9 +1,9 @@
 //! Liveness, readiness and metrics of a process, on a port of their own.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use axum::{
@@ -13,7 +13,7 @@ use axum::{
     routing::get,
 };
 use prometheus_client::{encoding::text::encode, registry::Registry};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
 type Check = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
@@ -24,7 +24,8 @@ pub struct Health(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    not_ready: Mutex<BTreeSet<String>>,
+    /// How many holds there are of each name.
+    not_ready: watch::Sender<BTreeMap<String, usize>>,
     checks: Mutex<Vec<(&'static str, Check)>>,
 }
 
@@ -50,7 +51,12 @@ impl Hold {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        lock(&self.health.0.not_ready).remove(&self.name);
+        self.health.0.not_ready.send_modify(|not_ready| match not_ready.get_mut(&self.name) {
+            Some(holds) if *holds > 1 => *holds -= 1,
+            _ => {
+                not_ready.remove(&self.name);
+            }
+        });
     }
 }
 
@@ -61,31 +67,45 @@ impl Health {
         Self::default()
     }
 
-    /// Not ready before the hold is released; forgetting it fails safe.
+    /// Not ready before the hold, and every other of its name, is released; forgetting it fails safe.
     #[must_use]
     pub fn hold(&self, name: &str) -> Hold {
-        lock(&self.0.not_ready).insert(name.to_owned());
+        self.0.not_ready.send_modify(|not_ready| *not_ready.entry(name.to_owned()).or_default() += 1);
         Hold { health: self.clone(), name: name.to_owned() }
+    }
+
+    /// Resolves when nobody holds `name` (any more). Cancel safe.
+    pub async fn released(&self, name: &str) {
+        let mut not_ready = self.0.not_ready.subscribe();
+        let free = not_ready.wait_for(|not_ready| !not_ready.contains_key(name)).await;
+        drop(free.expect("its sender lives in self"));
     }
 
     /// Adds a condition of being alive; its error says what is wrong.
     pub fn check(&self, name: &'static str, check: impl Fn() -> Result<(), String> + Send + Sync + 'static) {
-        lock(&self.0.checks).push((name, Box::new(check)));
+        self.checks().push((name, Box::new(check)));
+    }
+
+    fn checks(&self) -> MutexGuard<'_, Vec<(&'static str, Check)>> {
+        self.0.checks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// From now on not ready: the process is ending.
     pub fn closing(&self) {
-        lock(&self.0.not_ready).insert("closing".to_owned());
+        self.0.not_ready.send_modify(|not_ready| {
+            not_ready.insert("closing".to_owned(), 1);
+        });
     }
 
     /// What the process is still waiting for; empty: it is ready.
     #[must_use]
     pub fn waiting_for(&self) -> Vec<String> {
-        lock(&self.0.not_ready).iter().cloned().collect()
+        self.0.not_ready.borrow().keys().cloned().collect()
     }
 
     fn livez(&self) -> (StatusCode, String) {
-        let failures: Vec<String> = lock(&self.0.checks)
+        let failures: Vec<String> = self
+            .checks()
             .iter()
             .filter_map(|(name, check)| check().err().map(|why| format!("{name}: {why}")))
             .collect();
@@ -104,10 +124,6 @@ impl Health {
             (StatusCode::SERVICE_UNAVAILABLE, format!("waiting for {}\n", waiting.join(", ")))
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Serves `/livez`, `/readyz` and `/metrics` until `shutdown`.
@@ -156,6 +172,30 @@ mod tests {
         assert_eq!(health.readyz().0, StatusCode::OK);
         health.closing();
         assert_eq!(health.readyz().0, StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
+    fn holds_of_one_name_last_as_long_as_the_last_of_them() {
+        let health = Health::new();
+        let (one, other) = (health.hold("replies"), health.hold("replies"));
+        one.release();
+        assert_eq!(health.waiting_for(), ["replies"]);
+        other.release();
+        assert!(health.waiting_for().is_empty());
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_a_hold_is_woken_by_its_release_and_not_by_another() {
+        let health = Health::new();
+        health.released("items").await;
+        let (items, broker) = (health.hold("items"), health.hold("broker"));
+        let waiter = health.clone();
+        let waiting = tokio::spawn(async move { waiter.released("items").await });
+        broker.release();
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        items.release();
+        waiting.await.unwrap();
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What it means to be a process here: configuration, telemetry, health, supervision, ordered shutdown, Kafka and Redis with deadlines.
 
+pub mod backoff;
 pub mod clock;
 pub mod config;
 pub mod health;

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{clock::Clock, config::Settings, telemetry};
 
-/// Exit code of a configuration that cannot be used (`EX_USAGE`).
+/// Exit code of flags or a configuration that cannot be used (`EX_USAGE`).
 pub const BAD_CONFIGURATION: u8 = 64;
 
 #[derive(Parser)]
@@ -54,7 +54,10 @@ pub fn main<C, Serving>(
 where
     Serving: Future<Output = anyhow::Result<()>>,
 {
-    let flags = Flags::parse();
+    let flags = match Flags::try_parse() {
+        Ok(flags) => flags,
+        Err(told) => return misused(&told),
+    };
     let mut settings = Settings::load(service, flags.config.as_deref(), std::env::vars(), &flags.set);
     let config = read(&mut settings);
     let printed = settings.print();
@@ -69,6 +72,13 @@ where
         }
         None => run(service, &printed, config, serve),
     }
+}
+
+/// Help and version are answers; any other word of clap's is a configuration that cannot be used.
+fn misused(told: &clap::Error) -> ExitCode {
+    // Nobody is left to be told that it could not be written.
+    told.print().unwrap_or_default();
+    if told.use_stderr() { ExitCode::from(BAD_CONFIGURATION) } else { ExitCode::SUCCESS }
 }
 
 #[expect(clippy::print_stdout, reason = "the answer of a command")]

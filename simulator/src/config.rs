@@ -124,6 +124,7 @@ impl MenuButton {
 
 /// Somebody who holds a phone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Person {
     /// Name of the account.
     pub account: String,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -13,13 +13,14 @@ use serde_json::{Value, json};
 use crate::act::{Act, ActError};
 use crate::config::{MenuButton, Person};
 use crate::deliver::{Order, OrderError};
-use crate::faults::Fault;
+use crate::faults::{Fault, FaultError};
+use crate::tap::TapError;
 use crate::world::{Simulator, UnknownAccount, lock};
 
 /// Longest time that a question for messages waits.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// A question that can not be answered: `{"error":…}`.
+/// A question that can not be answered: `{"ok":false,"say":…}`.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ControlError {
     #[error(transparent)]
@@ -30,8 +31,12 @@ pub(crate) enum ControlError {
     Order(#[from] OrderError),
     #[error("{}", .0.body_text())]
     Body(#[from] JsonRejection),
-    #[error("this is no fault: {0}")]
-    Fault(#[from] serde_json::Error),
+    #[error("{}", .0.body_text())]
+    Query(#[from] QueryRejection),
+    #[error(transparent)]
+    Fault(#[from] FaultError),
+    #[error(transparent)]
+    Tap(#[from] TapError),
     #[error("say either advance_ms or set_ms")]
     Clock,
     #[error("the delivery stopped before its end")]
@@ -45,12 +50,13 @@ impl IntoResponse for ControlError {
             Self::Stopped(_) => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_REQUEST,
         };
-        (status, Json(json!({ "error": self.to_string() }))).into_response()
+        (status, Json(json!({ "ok": false, "say": self.to_string() }))).into_response()
     }
 }
 
-type Answer = Result<Json<Value>, ControlError>;
-type Asked<T> = Result<Json<T>, JsonRejection>;
+pub(crate) type Answer = Result<Json<Value>, ControlError>;
+pub(crate) type Asked<T> = Result<Json<T>, JsonRejection>;
+pub(crate) type Searched<T> = Result<Query<T>, QueryRejection>;
 
 /// `POST /sim/push`.
 pub(crate) async fn push(State(simulator): State<Simulator>, order: Asked<Order>) -> Answer {
@@ -82,6 +88,7 @@ pub(crate) async fn act(State(simulator): State<Simulator>, order: Asked<ActOrde
 
 /// What part of a record is asked for.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Part {
     account: Option<String>,
     openid: Option<String>,
@@ -99,19 +106,22 @@ impl Part {
 }
 
 /// `GET /sim/pushes`.
-pub(crate) async fn pushes(State(simulator): State<Simulator>, Query(part): Query<Part>) -> Json<Value> {
+pub(crate) async fn pushes(State(simulator): State<Simulator>, part: Searched<Part>) -> Answer {
+    let part = part?.0;
     let pushes = simulator.record().pushes(part.since, |push| part.holds(&push.account, &push.openid));
-    Json(json!({ "pushes": pushes }))
+    Ok(Json(json!({ "pushes": pushes })))
 }
 
 /// `GET /sim/sends`.
-pub(crate) async fn sends(State(simulator): State<Simulator>, Query(part): Query<Part>) -> Json<Value> {
+pub(crate) async fn sends(State(simulator): State<Simulator>, part: Searched<Part>) -> Answer {
+    let part = part?.0;
     let sends = simulator.record().sends(part.since, |send| part.holds(&send.account, &send.openid));
-    Json(json!({ "sends": sends }))
+    Ok(Json(json!({ "sends": sends })))
 }
 
 /// `GET /sim/messages`; with `wait` it answers as soon as there is something, or when the time is over.
-pub(crate) async fn messages(State(simulator): State<Simulator>, Query(part): Query<Part>) -> Json<Value> {
+pub(crate) async fn messages(State(simulator): State<Simulator>, part: Searched<Part>) -> Answer {
+    let part = part?.0;
     let mut last = simulator.record().last();
     let wait = Duration::from_millis(part.wait).min(LONGEST_WAIT);
     let end = tokio::time::Instant::now() + wait;
@@ -121,7 +131,7 @@ pub(crate) async fn messages(State(simulator): State<Simulator>, Query(part): Qu
             simulator.record().arrivals(part.since, |arrival| part.holds(&arrival.account, &arrival.openid));
         let more = tokio::time::timeout_at(end, last.changed());
         if !found.is_empty() || !matches!(more.await, Ok(Ok(()))) {
-            return Json(json!({ "messages": found }));
+            return Ok(Json(json!({ "messages": found })));
         }
     }
 }
@@ -160,6 +170,7 @@ pub(crate) async fn clock(State(simulator): State<Simulator>) -> Json<Value> {
 
 /// Body of `POST /sim/clock`.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Move {
     advance_ms: Option<u64>,
     set_ms: Option<i64>,
@@ -186,7 +197,7 @@ pub(crate) async fn script(State(simulator): State<Simulator>, script: Asked<Val
         Value::Array(faults) => faults,
         fault => vec![fault],
     };
-    let faults = script.into_iter().map(serde_json::from_value).collect::<Result<Vec<Fault>, _>>()?;
+    let faults = script.into_iter().map(Fault::read).collect::<Result<Vec<_>, _>>()?;
     lock(&simulator.world().faults).script(faults);
     Ok(self::faults(State(simulator)).await)
 }

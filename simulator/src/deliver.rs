@@ -20,6 +20,7 @@ const ANSWER_BYTES: usize = 64 * 1024;
 
 /// What to push.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Order {
     /// Name of the account.
     pub account: String,

@@ -1,6 +1,7 @@
 //! Scripted faults: what the next calls are answered instead of the truth.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The calls that a fault can meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +38,18 @@ pub struct Fault {
     /// What is answered.
     #[serde(flatten)]
     pub answer: Answer,
+}
+
+/// Fields of every fault; `kind` decides which others it has.
+const FIELDS: [&str; 7] = ["path", "kind", "account", "openid", "count", "taken", "delay_ms"];
+
+/// Why something is no fault, and what would be one.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FaultError {
+    #[error("this is no fault: {0}; every fault has path and kind, and may have {others}", others = FIELDS[2..].join(", "))]
+    Shape(#[from] serde_json::Error),
+    #[error("a fault of kind {kind} has no field {field:?}; it has {known}")]
+    Field { kind: &'static str, field: String, known: String },
 }
 
 /// What a fault answers.
@@ -120,6 +133,19 @@ impl Answer {
 }
 
 impl Answer {
+    /// What a fault of this kind has besides the fields of every fault.
+    fn fields(&self) -> &'static [&'static str] {
+        match self {
+            Self::Pass | Self::Hang | Self::Reset => &[],
+            Self::Errcode { .. } => &["errcode", "errmsg"],
+            Self::Status { .. } => &["status", "retry_after"],
+            Self::Body { .. } => &["text", "repeat"],
+            Self::Redirect { .. } => &["location"],
+            Self::Cut { .. } => &["text"],
+            Self::Drip { .. } => &["text", "every_ms"],
+        }
+    }
+
     /// The errcode that is answered, if it is one.
     pub(crate) fn errcode(&self) -> Option<i32> {
         if let Self::Errcode { errcode, .. } = self { Some(*errcode) } else { None }
@@ -127,6 +153,20 @@ impl Answer {
 }
 
 impl Fault {
+    /// Reads one fault of a script. A field that its kind does not have is a mistake in the script, never left out silently.
+    pub(crate) fn read(value: Value) -> Result<Self, FaultError> {
+        let given: Vec<String> =
+            value.as_object().map(|fields| fields.keys().cloned().collect()).unwrap_or_default();
+        let fault: Self = serde_json::from_value(value)?;
+        let known = [&FIELDS, fault.answer.fields()].concat();
+        match given.into_iter().find(|field| !known.contains(&field.as_str())) {
+            Some(field) => {
+                Err(FaultError::Field { kind: fault.answer.name(), field, known: known.join(", ") })
+            }
+            None => Ok(fault),
+        }
+    }
+
     /// The call happens in spite of the fault.
     pub(crate) fn lets_through(&self) -> bool {
         self.taken || self.answer == Answer::Pass

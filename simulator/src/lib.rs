@@ -15,6 +15,7 @@ mod record;
 mod routes;
 mod sources;
 mod stream;
+mod tap;
 mod world;
 
 use axum::Router;

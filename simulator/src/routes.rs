@@ -6,7 +6,7 @@ use axum::routing::{any, get, post};
 use tokio_util::sync::CancellationToken;
 
 use crate::world::Simulator;
-use crate::{control, phone, platform, sources, stream};
+use crate::{control, phone, platform, sources, stream, tap};
 
 /// The routes over one platform; streams end with `shutdown`.
 pub(crate) fn routes(simulator: Simulator, shutdown: CancellationToken) -> Router {
@@ -17,6 +17,7 @@ pub(crate) fn routes(simulator: Simulator, shutdown: CancellationToken) -> Route
     let control = Router::new()
         .route("/sim/push", post(control::push))
         .route("/sim/act", post(control::act))
+        .route("/sim/tap", post(tap::tap))
         .route("/sim/pushes", get(control::pushes))
         .route("/sim/messages", get(control::messages))
         .route("/sim/sends", get(control::sends))

@@ -1,13 +1,14 @@
 //! Data of the outside world for playbooks: the weather, from a file.
 
 use axum::Json;
-use axum::extract::{Extension, Query, State};
+use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::accept::Line;
+use crate::control::{ControlError, Searched};
 use crate::faults::Path;
 use crate::platform::carry_out;
 use crate::world::Simulator;
@@ -31,16 +32,17 @@ fn named(weather: &Value, city: &str) -> Value {
 pub(crate) async fn weather(
     State(simulator): State<Simulator>,
     Extension(line): Extension<Line>,
-    Query(Place { city }): Query<Place>,
-) -> Response {
+    place: Searched<Place>,
+) -> Result<Response, ControlError> {
+    let Place { city } = place?.0;
     let fault = simulator.fault(Path::Source, None, None);
-    carry_out(fault, &line, || match simulator.config().weather.get(&city) {
+    let answered = carry_out(fault, &line, || match simulator.config().weather.get(&city) {
         Some(weather) => Json(named(weather, &city)).into_response(),
         None => {
             let cities: Vec<&String> = simulator.config().weather.keys().collect();
-            (StatusCode::NOT_FOUND, Json(json!({ "error": "no weather for this city", "cities": cities })))
-                .into_response()
+            let say = json!({ "ok": false, "say": "there is no weather for this city", "cities": cities });
+            (StatusCode::NOT_FOUND, Json(say)).into_response()
         }
-    })
-    .await
+    });
+    Ok(answered.await)
 }

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures::StreamExt;
 use futures::stream::Stream;
@@ -12,11 +12,13 @@ use serde::Deserialize;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_util::sync::CancellationToken;
 
+use crate::control::{ControlError, Searched};
 use crate::record::Happening;
 use crate::world::Simulator;
 
 /// Query of the stream.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Listener {
     openid: Option<String>,
 }
@@ -24,9 +26,10 @@ pub(crate) struct Listener {
 /// `GET /sim/stream?openid=…`: `ready`, then `message` and `push` from now on; `lagged` when the listener was too slow.
 pub(crate) async fn stream(
     State(simulator): State<Simulator>,
-    Query(listener): Query<Listener>,
+    listener: Searched<Listener>,
     shutdown: CancellationToken,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ControlError> {
+    let listener = listener?.0;
     let happenings = BroadcastStream::new(simulator.record().happenings());
     let events = happenings.filter_map(move |happening| {
         let event = match happening {
@@ -36,8 +39,8 @@ pub(crate) async fn stream(
         std::future::ready(event.map(Ok))
     });
     let hello = futures::stream::once(std::future::ready(Ok(Event::default().event("ready").data("{}"))));
-    Sse::new(hello.chain(events).take_until(shutdown.cancelled_owned()))
-        .keep_alive(KeepAlive::new().interval(Duration::from_secs(15)))
+    let events = Sse::new(hello.chain(events).take_until(shutdown.cancelled_owned()));
+    Ok(events.keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
 }
 
 fn wanted(happening: &Arc<Happening>, openid: Option<&str>) -> bool {

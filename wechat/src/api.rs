@@ -36,7 +36,8 @@ pub struct Config {
     pub write_timeout: Duration,
     /// From the written request to the whole answer.
     pub read_timeout: Duration,
-    /// Requests under way at a time.
+    /// Sends under way at a time. The token is fetched beside them, one fetch at a time, so that sends that hang cannot keep a new
+    /// one away.
     pub max_connections: usize,
 }
 
@@ -140,12 +141,20 @@ impl Client {
 
     async fn send_with(&self, access: &Access, message_json: &str) -> Sent {
         let path = format!("/cgi-bin/message/custom/send?access_token={}", access.escaped());
-        match self.wire.post(&path, message_json).await {
+        match self.wire.post_in_turn(&path, message_json).await {
             Ok(body) => answered(&body, access),
             Err(Failure::NotSent(reason)) => Sent::NotSent { reason: NotSent::Connection(reason) },
             Err(Failure::Unknown(reason)) => Sent::Unknown { reason },
         }
     }
+}
+
+/// Looks at an address before a client is made.
+///
+/// # Errors
+/// It is no http or https address.
+pub fn check_base_url(base_url: &str) -> Result<(), ConfigError> {
+    connect::Target::parse(base_url).map(drop)
 }
 
 /// Bound on one call from its begin to its end: a free place, a kept connection that turns out dead, a fresh one, the answer.

@@ -238,6 +238,26 @@ async fn connections_are_capped_and_waiting_for_one_is_not_sent() {
 }
 
 #[tokio::test]
+async fn a_token_is_fetched_while_sends_that_hang_hold_every_connection() {
+    let server = Server::start(|request, _| match request.is_token() {
+        true => Act::Json(json!({ "access_token": "T", "expires_in": 0 })),
+        false => Act::Hang,
+    })
+    .await;
+    let config = Config { max_connections: 1, connect_timeout: SHORT, ..server.config() };
+    let client = Client::new(config).unwrap();
+    let refreshed = async {
+        server.sends_arrived(1).await;
+        client.token_ready().await
+    };
+    tokio::select! {
+        sent = client.send(MESSAGE, PATIENCE) => panic!("nobody answered it: {sent:?}"),
+        refreshed = refreshed => assert_eq!(refreshed, Ok(())),
+    }
+    assert_eq!((server.tokens(), server.most_open()), (2, 2));
+}
+
+#[tokio::test]
 async fn neither_token_nor_secret_is_shown() {
     let server = Server::start(|request, _| match request.is_token() {
         true => token("sesame-token"),

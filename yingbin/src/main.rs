@@ -2,10 +2,11 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use runtime::{clock::Clock, telemetry};
 use yingbin::{
     command::{
+        Output,
         activity::{self, ActivityCommand},
         config::{self, ConfigCommand},
         import::{self, ImportFlags},
@@ -60,7 +61,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    // `up` prints one line there, or nothing.
+    let output = Output { json: wants_json(&matches) && !matches!(cli.command, Command::Up(_)) };
     let ended = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -68,8 +72,17 @@ fn main() -> ExitCode {
         .and_then(|runtime| runtime.block_on(run(cli.command, Clock::system().now_ms())));
     ended.unwrap_or_else(|error| {
         eprintln!("yingbin: {error:#}");
+        output.failure(&format!("{error:#}"));
         ExitCode::FAILURE
     })
+}
+
+/// The flag stands at the innermost command.
+fn wants_json(matches: &ArgMatches) -> bool {
+    match matches.subcommand() {
+        Some((_, inner)) => wants_json(inner),
+        None => matches!(matches.try_get_one::<bool>("json"), Ok(Some(true))),
+    }
 }
 
 async fn run(command: Command, now_ms: i64) -> anyhow::Result<ExitCode> {

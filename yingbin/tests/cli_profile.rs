@@ -211,6 +211,32 @@ fn who_looks_up_an_openid_or_a_number_of_another_system() {
 }
 
 #[test]
+fn whatever_goes_wrong_is_one_line_of_json_for_a_program() {
+    let (_folder, bad) = file("people.csv", "openid,name\no1,x\n");
+    let bad = bad.to_str().unwrap();
+    let away = ["--account", "wx1", "--profile", "http://127.0.0.1:1"];
+    for (arguments, why) in [
+        (vec!["import", bad], "column \"name\" is not known"),
+        (vec!["import", "/nowhere/people.csv"], "/nowhere/people.csv cannot be read"),
+        (vec!["import", "people.txt"], "has to end in .csv or .jsonl"),
+        (vec!["who", "o1"], "http://127.0.0.1:1 does not answer"),
+    ] {
+        let ended = yingbin(&[&arguments[..], &away, &["--json"]].concat());
+        assert_eq!((ended.code, ended.out.lines().count()), (1, 1), "{ended:?}");
+        let answer = ended.json();
+        assert_eq!(answer["ok"], false);
+        assert!(answer["say"].as_str().unwrap().contains(why), "{why}: {answer}");
+        assert!(ended.err.contains(why), "a person is told too: {}", ended.err);
+        let person = yingbin(&[&arguments[..], &away].concat());
+        assert_eq!(person.out, "", "nothing but answers on standard output");
+    }
+    for command in [vec!["why", "0"], vec!["tail", "replies"], vec!["topics", "create"], vec!["tail", "x"]] {
+        let ended = yingbin(&[&command[..], &["--json"]].concat());
+        assert_eq!((ended.code, &ended.json()["ok"]), (1, &Value::Bool(false)), "{command:?}");
+    }
+}
+
+#[test]
 fn a_service_that_is_not_found_or_away_is_told_with_what_to_do() {
     let nowhere = yingbin(&["who", "o1", "--account", "wx1"]);
     assert!(nowhere.err.contains("give --profile http://host:50051"), "{}", nowhere.err);

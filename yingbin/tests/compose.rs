@@ -22,7 +22,14 @@ fn read<C>(service: &str, read: fn(&mut Settings) -> C, flags: &[String]) -> C {
 #[test]
 fn the_accounts_are_the_examples() {
     let gateway = read("gateway", gateway::Config::read, &[]);
-    let content = read("content-service", content_service::Config::read, &[]);
+    let playbook = |(n, name)| {
+        format!(
+            "accounts.{n}.playbook={}",
+            repository().join("examples").join(name).join("playbook.yaml").display()
+        )
+    };
+    let playbooks = [(0, "qianjiang"), (1, "csair")].map(playbook);
+    let content = read("content-service", content_service::Config::read, &playbooks);
     let weather = repository().join("examples/qianjiang/weather.json");
     let flags = [format!("weather_file={}", weather.display())];
     let simulator = read("simulator", simulator::Config::read, &flags);

@@ -151,6 +151,37 @@ async fn a_taken_port_is_named_with_the_flag_that_moves_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn all_taken_ports_are_named_at_once() {
+    let taken = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let ports = taken.each_ref().map(|taken| taken.local_addr().unwrap().port().to_string());
+    let [gateway, simulator, profile] = &ports;
+    let mut up =
+        Up::start(&["--gateway-port", gateway, "--simulator-port", simulator, "--profile-port", profile]);
+    assert_eq!(up.ended().await, Some(1));
+    let told = up.told();
+    for (port, flag) in ports.iter().zip(["--gateway-port", "--simulator-port", "--profile-port"]) {
+        let line = told.lines().find(|line| line.contains(&format!("port {port} ")));
+        assert!(line.is_some_and(|line| line.contains(flag)), "{port}: {told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_one_in_a_folder_leaves_the_file_to_the_first() {
+    let mut first = Up::present().await;
+    let mut second = Up::present_in(first.folder()).await;
+    let kept = || serde_json::from_slice::<Value>(&std::fs::read(first.file()).unwrap()).unwrap();
+    assert_eq!(kept(), first.announced);
+    let told = second.told();
+    assert!(told.contains("another `yingbin up` runs in this folder"), "{told}");
+    let kafka = second.announced["kafka"].as_str().unwrap();
+    assert!(told.contains(&format!("--kafka {kafka}")), "it says how to reach it: {told}");
+    assert_eq!(second.interrupt().await, Some(0), "{}", second.told());
+    assert_eq!(kept(), first.announced, "only its owner removes it");
+    assert_eq!(first.interrupt().await, Some(0));
+    assert!(!first.file().exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_newspaper_story_is_told() {
     tells("qianjiang", &["李大爷", "周女士", "新读者"]).await;
 }

@@ -5,10 +5,10 @@ use std::sync::{Arc, atomic::Ordering};
 use rdkafka::{
     Statistics, TopicPartitionList,
     client::ClientContext,
-    consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance},
+    consumer::{BaseConsumer, Consumer as _, ConsumerContext, Rebalance},
     error::KafkaError,
 };
-use tokio::runtime::{Handle, RuntimeFlavor};
+use runtime::kafka::blocking;
 
 use super::{Shared, told};
 
@@ -51,11 +51,12 @@ impl Rebalancing {
         if consumer.assignment_lost() {
             tracing::warn!(?partitions, "partitions lost: whatever runs there must not send any more");
         } else {
-            let drained = blocking(|| self.0.drain(partitions));
-            let marks = self.0.intake().marks(partitions);
-            if !marks.is_empty() {
-                told(consumer.commit(&self.0.offsets(&marks), CommitMode::Sync), "commit before giving up");
-            }
+            let drained = blocking(|| {
+                let drained = self.0.drain(partitions);
+                let marks = self.0.intake().marks(partitions);
+                self.0.commit_last(consumer, &marks);
+                drained
+            });
             tracing::info!(?partitions, drained, "partitions given up");
         }
         // librdkafka remembers a pause of ours beyond the assignment: without this the partition would stay silent when it comes back.
@@ -65,15 +66,6 @@ impl Rebalancing {
         intake.stop(partitions);
         intake.lose(partitions);
         partitions.iter().for_each(|partition| self.0.metrics.partition_gone(*partition));
-    }
-}
-
-/// Waits without keeping the other tasks of this thread from running. On a runtime of one thread nothing could end meanwhile.
-fn blocking(wait: impl FnOnce() -> bool) -> bool {
-    match Handle::try_current().map(|handle| handle.runtime_flavor()) {
-        Ok(RuntimeFlavor::CurrentThread) => false,
-        Ok(_) => tokio::task::block_in_place(wait),
-        Err(_) => wait(),
     }
 }
 

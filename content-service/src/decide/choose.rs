@@ -6,7 +6,6 @@ use std::{
     sync::Arc,
 };
 
-use cel::Context;
 use proto::{
     content::Item,
     reply::{self, Candidate, Exclusion},
@@ -18,7 +17,7 @@ use super::{
 };
 use crate::{
     catalogue::{AccountIndex, ByTime, Facet, List},
-    playbook::{Reply, Slot, facts::Facts},
+    playbook::{Reply, Rule, Slot},
 };
 
 /// Entries of one list that are looked at.
@@ -49,20 +48,14 @@ struct Scored<'a> {
 }
 
 /// Fills the slots of a reply in order; an item chosen in one is not offered in the next.
-pub(super) fn slots(
-    inputs: &Inputs<'_>,
-    reply: &Reply,
-    facts: &Facts,
-    scope: &Context<'static, 'static>,
-) -> Vec<Filled> {
-    let profile = inputs.enrichment.and_then(|known| known.profile.as_ref());
-    let reader = Reader::new(inputs.playbook, facts, profile, inputs.at_ms);
-    let index = inputs.catalogue.account(inputs.playbook.account());
+pub(super) fn slots(inputs: &Inputs<'_>, reply: &Reply) -> Vec<Filled> {
+    let reader = Reader::new(inputs.picked);
+    let index = inputs.catalogue.account(inputs.picked.playbook.account());
     let mut taken: BTreeMap<String, String> = BTreeMap::new();
     let mut filled = Vec::new();
     for slot in &reply.slots {
-        let place = |rule: &Option<crate::playbook::Rule>| {
-            rule.as_ref().map(|rule| rule.text(scope).unwrap_or_default())
+        let place = |rule: &Option<Rule>| {
+            rule.as_ref().map(|rule| rule.text(&inputs.picked.scope).unwrap_or_default())
         };
         let (place, near) = (place(&slot.place), place(&slot.near));
         let mut picker = Picker { slot, reader: &reader, taken: &taken, place, near, exclusions: Vec::new() };
@@ -126,8 +119,7 @@ impl Picker<'_> {
     }
 
     fn candidates<'i>(&mut self, index: &'i AccountIndex) -> Vec<Scored<'i>> {
-        let mut known = HashSet::new();
-        let mut scored = Vec::new();
+        let (mut known, mut scored) = (HashSet::with_capacity(LOOKED_AT), Vec::with_capacity(LOOKED_AT));
         for (items, most) in self.lists(index) {
             let mut left = most;
             for item in items {
@@ -137,11 +129,12 @@ impl Picker<'_> {
                 if !self.belongs(item) || !known.insert(Arc::as_ptr(item)) {
                     continue;
                 }
-                if let Some(reason) = self.unfit(item) {
+                let shown_ago_ms = self.reader.shown_ago_ms(item);
+                if let Some(reason) = self.unfit(item, shown_ago_ms) {
                     self.exclude(item, reason);
                     continue;
                 }
-                let (score, terms) = self.reader.score(item, self.near.as_deref());
+                let (score, terms) = self.reader.score(item, self.near.as_deref(), shown_ago_ms);
                 scored.push(Scored { item, score, terms });
                 left -= 1;
             }
@@ -193,7 +186,7 @@ impl Picker<'_> {
     }
 
     /// Why an item that belongs here is not offered.
-    fn unfit(&self, item: &Item) -> Option<String> {
+    fn unfit(&self, item: &Item, shown_ago_ms: Option<i64>) -> Option<String> {
         let (reader, facts) = (self.reader, self.reader.facts);
         if item.published_at_ms > reader.at_ms || item.valid_from_ms > reader.at_ms {
             return Some("not yet".to_owned());
@@ -211,7 +204,7 @@ impl Picker<'_> {
             return Some(format!("stands in slot `{slot}`"));
         }
         let hours = |ms: i64| ms / 3_600_000;
-        let ago = reader.shown_ago_ms(item).filter(|ago| *ago < self.slot.hide_seen_ms)?;
+        let ago = shown_ago_ms.filter(|ago| *ago < self.slot.hide_seen_ms)?;
         Some(format!("shown {} h ago, hidden for {} h", hours(ago), hours(self.slot.hide_seen_ms)))
     }
 

@@ -16,16 +16,8 @@ fn choose(slots: &str, reader: &Enrichment, items: impl IntoIterator<Item = Item
     let playbook =
         Playbook::parse("t", &text, AccountKind::Official).unwrap_or_else(|problems| panic!("{problems}"));
     let (event, catalogue) = (entered(), catalogue(items).snapshot());
-    let inputs = Inputs {
-        event: &event,
-        enrichment: Some(reader),
-        gathered: &[],
-        playbook: &playbook,
-        catalogue: &catalogue,
-        at_ms: NOW,
-        links: &links(),
-    };
-    decide(&inputs)
+    let picked = playbook.pick(&event, Some(reader), NOW);
+    decide(&Inputs { picked: &picked, gathered: &[], catalogue: &catalogue, links: &links() })
 }
 
 fn reason(decided: &Decided, item: &str) -> String {

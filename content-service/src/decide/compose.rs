@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use minijinja::Value;
+use minijinja::{
+    Value,
+    value::{Enumerator, Object},
+};
 use proto::{Link, content::Item};
 use wechat::message::Message;
 
 use super::Inputs;
 use crate::playbook::{
-    Part, Playbook, Reply,
-    facts::{DAY_MS, Facts},
-    template::{self, TemplateError, plain},
+    Part, Picked, Playbook, Reply,
+    facts::DAY_MS,
+    template::{TemplateError, plain},
 };
 
 /// The first template of a message, where its problems are shown.
@@ -23,27 +26,15 @@ pub(crate) fn first_template(part: &Part) -> &str {
     }
 }
 
-/// Everything that the templates of a reply see.
-pub(crate) fn names(
-    facts: &Arc<Facts>,
-    slots: Value,
-    sources: impl Iterator<Item = (String, Value)>,
-    asked: bool,
-) -> Value {
-    let known = template::names(facts).into_iter().map(|(name, value)| (name.to_owned(), value));
-    let rest = [("slots".to_owned(), slots), ("asked".to_owned(), Value::from(asked))];
-    Value::from_pairs(known.chain(rest).chain(sources))
-}
-
 /// The messages of a reply; one whose first field comes out empty is left away.
 pub(crate) fn render<'r>(
     playbook: &Playbook,
     reply: &'r Reply,
-    names: &Value,
+    context: &Value,
 ) -> Result<Vec<(&'r Part, Message)>, TemplateError> {
     let mut messages = Vec::new();
     for part in &reply.parts {
-        let field = |template: &str| playbook.templates.render(template, names);
+        let field = |template: &str| playbook.templates.render(template, context);
         let first = field(first_template(part))?;
         if !first.is_empty() {
             messages.push((part, message(part, first, &field)?));
@@ -90,30 +81,63 @@ fn message(
     })
 }
 
-/// An item as templates see it. `url` is the signed link by which a tap comes back as an event.
-pub(super) fn item(inputs: &Inputs<'_>, slot: &str, item: &Item) -> Value {
-    let label = item.topics.iter().find_map(|topic| inputs.playbook.topics.get(&topic.name));
-    Value::from_pairs([
-        ("id", Value::from(item.id.as_str())),
-        ("title", Value::from(plain(&item.title))),
-        ("summary", Value::from(plain(&item.summary))),
-        ("section", Value::from(item.section.as_str())),
-        ("topic", Value::from(label.map(String::as_str).unwrap_or_default())),
-        ("place", Value::from(item.places.first().map(String::as_str).unwrap_or_default())),
-        ("age", Value::from(age(inputs.at_ms.saturating_sub(item.published_at_ms)))),
-        ("picture", Value::from(item.picture_url.as_str())),
-        ("url", Value::from(link(inputs, slot, item))),
-    ])
+/// An item as templates see it.
+#[derive(Debug)]
+struct Shown {
+    item: Arc<Item>,
+    topic: String,
+    age: String,
+    /// The signed link by which a tap comes back as an event.
+    url: String,
+}
+
+impl Object for Shown {
+    fn get_value(self: &Arc<Self>, name: &Value) -> Option<Value> {
+        self.get_value_by_str(name.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, name: &str) -> Option<Value> {
+        let item = &*self.item;
+        Some(match name {
+            "age" => Value::from(self.age.as_str()),
+            "id" => Value::from(item.id.as_str()),
+            "picture" => Value::from(item.picture_url.as_str()),
+            "place" => Value::from(item.places.first().map(String::as_str).unwrap_or_default()),
+            "section" => Value::from(item.section.as_str()),
+            "summary" => Value::from(plain(&item.summary)),
+            "title" => Value::from(plain(&item.title)),
+            "topic" => Value::from(self.topic.as_str()),
+            "url" => Value::from(self.url.as_str()),
+            _ => return None,
+        })
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Str(&["age", "id", "picture", "place", "section", "summary", "title", "topic", "url"])
+    }
+}
+
+/// What the templates see of an item in a slot.
+pub(super) fn item(inputs: &Inputs<'_>, slot: &str, item: &Arc<Item>) -> Value {
+    let Picked { playbook, at_ms, .. } = inputs.picked;
+    let topic = item.topics.iter().find_map(|topic| playbook.topics.get(&topic.name));
+    Value::from_object(Shown {
+        item: Arc::clone(item),
+        topic: topic.cloned().unwrap_or_default(),
+        age: age(at_ms.saturating_sub(item.published_at_ms)),
+        url: link(inputs, slot, item),
+    })
 }
 
 fn link(inputs: &Inputs<'_>, slot: &str, item: &Item) -> String {
+    let Picked { event, at_ms, .. } = inputs.picked;
     let token = inputs.links.key.seal(&Link {
-        app_id: inputs.event.app_id.clone(),
-        openid: inputs.event.openid.clone(),
+        app_id: event.app_id.clone(),
+        openid: event.openid.clone(),
         item_id: item.id.clone(),
-        reply_event_id: inputs.event.id.clone(),
+        reply_event_id: event.id.clone(),
         slot: slot.to_owned(),
-        expires_at: (inputs.at_ms / 1_000).saturating_add(inputs.links.lifetime_s),
+        expires_at: (at_ms / 1_000).saturating_add(inputs.links.lifetime_s),
     });
     format!("{}{token}", inputs.links.base_url)
 }

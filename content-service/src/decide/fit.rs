@@ -1,14 +1,15 @@
 //! Makes a reply fit: what is too long loses items from the end, what came unusable from outside gives way to its
 //! fallback.
 
-use std::sync::Arc;
-
 use minijinja::Value;
 use proto::reply::{self, Exclusion, SourceState, SourceValue};
 use wechat::message::{Message, MessageError};
 
 use super::{Inputs, choose::Filled, compose};
-use crate::playbook::{Question, Reply, facts::Facts, template};
+use crate::playbook::{
+    Picked, Question, Reply,
+    template::{self, Context},
+};
 
 /// A reply as it can be sent, or why it can not.
 pub(super) struct Fitted {
@@ -26,13 +27,12 @@ struct Held {
 pub(super) fn fit(
     inputs: &Inputs<'_>,
     reply: &Reply,
-    facts: &Arc<Facts>,
     mut slots: Vec<Filled>,
     asked: Option<&Question>,
 ) -> Fitted {
     let mut sources: Vec<Held> = reply.sources.iter().map(|name| held(inputs, name, true)).collect();
     let messages = loop {
-        match attempt(inputs, reply, facts, &slots, &sources, asked) {
+        match attempt(inputs, reply, &slots, &sources, asked) {
             Ok(messages) => break Ok(messages),
             Err(Trouble::TooLong) if drop_last(&mut slots) => {}
             Err(Trouble::Template(_)) if sources.iter().any(Held::is_foreign) => {
@@ -63,7 +63,6 @@ enum Trouble {
 fn attempt(
     inputs: &Inputs<'_>,
     reply: &Reply,
-    facts: &Arc<Facts>,
     slots: &[Filled],
     sources: &[Held],
     asked: Option<&Question>,
@@ -73,10 +72,11 @@ fn attempt(
         (name, slot.items.iter().map(|item| compose::item(inputs, name, item)).collect::<Value>())
     });
     let values = reply.sources.iter().cloned().zip(sources.iter().map(|source| source.value.clone()));
-    let names = compose::names(facts, Value::from_pairs(shown), values, asked.is_some());
-    let rendered = compose::render(inputs.playbook, reply, &names);
+    let Picked { playbook, facts, .. } = inputs.picked;
+    let context = Value::from_object(Context::new(facts, Value::from_pairs(shown), values, asked.is_some()));
+    let rendered = compose::render(playbook, reply, &context);
     let parts = rendered.map_err(Trouble::Template)?;
-    let kind = inputs.playbook.kind();
+    let kind = playbook.kind();
     let messages: Vec<_> = parts
         .into_iter()
         .map(|(_, message)| message)
@@ -115,8 +115,8 @@ impl Held {
 fn held(inputs: &Inputs<'_>, name: &str, trusting: bool) -> Held {
     let gathered = inputs.gathered.iter().find(|gathered| gathered.source == name);
     let came =
-        gathered.filter(|_| trusting).and_then(|gathered| Some((gathered.value.as_ref()?, gathered.state)));
-    let fallback = || inputs.playbook.sources.get(name).and_then(|source| source.fallback.as_ref());
+        gathered.filter(|_| trusting).and_then(|gathered| Some((gathered.value.as_deref()?, gathered.state)));
+    let fallback = || inputs.picked.playbook.sources.get(name).and_then(|source| source.fallback.as_ref());
     let (value, state) = match came {
         Some((value, state)) => (Some(value), state),
         None => (fallback(), SourceState::Fallback),

@@ -5,34 +5,29 @@ pub(crate) mod compose;
 mod fit;
 mod score;
 
+use std::sync::Arc;
+
 use proto::{
     LinkKey,
-    event::{Event, event::Kind},
-    profile::Enrichment,
+    event::event::Kind,
     reply::{Decision, SourceState},
 };
 use wechat::message::Message;
 
 use crate::{
     catalogue::Snapshot,
-    playbook::{Picked, Playbook, facts::VISIT_GAP_MS, scope},
+    playbook::{Picked, facts::VISIT_GAP_MS},
 };
 
 /// Everything that a decision depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs<'a> {
-    /// What happened.
-    pub event: &'a Event,
-    /// Who it is; `None`: the profile did not come in time, the neutral edition is made.
-    pub enrichment: Option<&'a Enrichment>,
-    /// What came of the requests of [`Playbook::sources_needed`].
+    /// What happened, to whom, and the reply that the playbook has for it. Without a profile in time: the neutral edition.
+    pub picked: &'a Picked<'a>,
+    /// What came of the requests of [`Picked::sources_needed`].
     pub gathered: &'a [Gathered],
-    /// What to say.
-    pub playbook: &'a Playbook,
     /// What there is to show.
     pub catalogue: &'a Snapshot,
-    /// The time of the decision, Unix milliseconds.
-    pub at_ms: i64,
     /// How links are made.
     pub links: &'a Links,
 }
@@ -56,7 +51,7 @@ pub struct Gathered {
     /// What was asked for.
     pub argument: String,
     /// What came; `None`: nothing that could be used.
-    pub value: Option<serde_json::Value>,
+    pub value: Option<Arc<serde_json::Value>>,
     /// How it came.
     pub state: SourceState,
 }
@@ -77,10 +72,6 @@ pub enum Verdict {
     Reply {
         /// One to five messages, each of which passes its check.
         messages: Vec<Message>,
-        /// Items that are shown, in order.
-        item_ids: Vec<String>,
-        /// Trait that is asked for.
-        asked_trait: Option<String>,
     },
     /// Send nothing.
     Suppress {
@@ -94,16 +85,14 @@ pub enum Verdict {
 /// Decides one event. Whether it carries a send right is not asked here.
 #[must_use]
 pub fn decide(inputs: &Inputs<'_>) -> Decided {
-    let Inputs { event, enrichment, playbook, .. } = *inputs;
-    let facts = playbook.facts(event, enrichment, inputs.at_ms);
-    let scope = scope(&facts);
-    let Picked { reply, rules, greeted } = playbook.pick(event, enrichment.is_some(), &facts, &scope);
-    let mut decision = Decision { rules, ..opening(inputs) };
-    let Some(reply) = reply else { return silence(decision, inputs, greeted) };
+    let picked = inputs.picked;
+    let mut decision = opening(inputs);
+    let Some(reply) = picked.reply else { return silence(decision, picked) };
     decision.reply.clone_from(&reply.name);
 
-    let question = reply.question.as_ref().and_then(|name| playbook.question(name));
-    let held_back = question.map(|question| question.held_back(&facts, enrichment, &scope));
+    let question = reply.question.as_ref().and_then(|name| picked.playbook.question(name));
+    let held_back =
+        question.map(|question| question.held_back(&picked.facts, picked.enrichment, &picked.scope));
     let asked = question.filter(|_| held_back == Some(None));
     decision.question = match held_back {
         None => "this reply has no question".to_owned(),
@@ -111,39 +100,39 @@ pub fn decide(inputs: &Inputs<'_>) -> Decided {
         Some(Some(reason)) => format!("not asked: {reason}"),
     };
 
-    let slots = choose::slots(inputs, reply, &facts, &scope);
-    let fitted = fit::fit(inputs, reply, &facts, slots, asked);
+    let slots = choose::slots(inputs, reply);
+    let fitted = fit::fit(inputs, reply, slots, asked);
     decision.slots = fitted.slots;
     decision.sources = fitted.sources;
     match fitted.messages {
         Ok(messages) => {
-            let asked_trait = asked.map(|question| question.trait_name.clone());
-            decision.asked_trait = asked_trait.clone().unwrap_or_default();
-            let item_ids = decision.slots.iter().flat_map(|slot| slot.item_ids.clone()).collect();
-            Decided { decision, verdict: Verdict::Reply { messages, item_ids, asked_trait } }
+            decision.asked_trait = asked.map(|question| question.trait_name.clone()).unwrap_or_default();
+            Decided { decision, verdict: Verdict::Reply { messages } }
         }
         Err(reason) => suppress(decision, reason, 0),
     }
 }
 
 fn opening(inputs: &Inputs<'_>) -> Decision {
+    let Picked { playbook, event, enrichment, at_ms, rules, .. } = inputs.picked;
     Decision {
-        at_ms: inputs.at_ms,
-        seed: inputs.event.id.clone(),
-        playbook: inputs.playbook.hash().to_owned(),
+        at_ms: *at_ms,
+        seed: event.id.clone(),
+        playbook: playbook.hash().to_owned(),
         catalogue_version: inputs.catalogue.version(),
-        enrichment: inputs.enrichment.cloned(),
-        neutral: inputs.enrichment.is_none(),
+        enrichment: enrichment.cloned(),
+        neutral: enrichment.is_none(),
+        rules: rules.clone(),
         code_version: env!("CARGO_PKG_VERSION").to_owned(),
         ..Decision::default()
     }
 }
 
 /// A second entry within the visit gets no second greeting; anything else had no reply waiting for it.
-fn silence(decision: Decision, inputs: &Inputs<'_>, greeted: bool) -> Decided {
-    let visit = inputs.enrichment.and_then(|known| known.profile.as_ref()?.visit.as_ref());
-    let entered = matches!(inputs.event.kind, Some(Kind::Entered(_)));
-    match visit.filter(|_| greeted && entered) {
+fn silence(decision: Decision, picked: &Picked<'_>) -> Decided {
+    let visit = picked.enrichment.and_then(|known| known.profile.as_ref()?.visit.as_ref());
+    let entered = matches!(picked.event.kind, Some(Kind::Entered(_)));
+    match visit.filter(|_| picked.greeted && entered) {
         Some(visit) => {
             let until_ms = visit.last_at_ms.saturating_add(VISIT_GAP_MS);
             suppress(decision, "already greeted in this visit".to_owned(), until_ms)

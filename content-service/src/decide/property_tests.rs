@@ -70,10 +70,8 @@ proptest! {
         let kind = if official { AccountKind::Official } else { AccountKind::MiniProgram };
         let playbook = Playbook::parse("t", PLAYBOOK, kind).unwrap();
         let (event, forwards) = (entered(), catalogue(items.clone()).snapshot());
-        let inputs = Inputs {
-            event: &event, enrichment: Some(&reader), gathered: &[], playbook: &playbook, catalogue: &forwards,
-            at_ms: NOW, links: &links(),
-        };
+        let picked = playbook.pick(&event, Some(&reader), NOW);
+        let inputs = Inputs { picked: &picked, gathered: &[], catalogue: &forwards, links: &links() };
         let decided = decide(&inputs);
 
         // The same inputs give the same bytes, whichever way the catalogue was built.
@@ -82,18 +80,19 @@ proptest! {
         prop_assert_eq!(decided.decision.encode_to_vec(), again.decision.encode_to_vec());
         prop_assert_eq!(&decided.verdict, &again.verdict);
 
-        let Verdict::Reply { messages, item_ids, .. } = &decided.verdict else { panic!("{decided:?}") };
+        let Verdict::Reply { messages } = &decided.verdict else { panic!("{decided:?}") };
         for message in messages {
             prop_assert!(message.check(kind).is_ok());
         }
         let of = |id: &String| items.iter().find(|item| item.id == *id).unwrap();
         let dropped = |topic: &str| reader.profile.iter().flat_map(|p| &p.preferences)
             .rev().find(|said| said.topic == topic).is_some_and(|said| said.stance() == Stance::Drop);
+        let item_ids = item_ids(&decided);
         let mut unique = item_ids.clone();
         unique.sort();
         unique.dedup();
         prop_assert_eq!(unique.len(), item_ids.len(), "no item twice");
-        for id in item_ids {
+        for id in &item_ids {
             prop_assert!(of(id).topics.iter().all(|topic| !dropped(&topic.name)), "a drop beats everything");
             prop_assert!(of(id).published_at_ms <= NOW);
         }

@@ -2,14 +2,10 @@
 
 use std::collections::HashMap;
 
-use proto::{
-    content::Item,
-    profile::{Profile, Seen},
-    reply::Term,
-};
+use proto::{content::Item, profile::Seen, reply::Term};
 
 use crate::playbook::{
-    Playbook,
+    Picked, Playbook,
     facts::{DAY_MS, Facts, halved},
 };
 
@@ -28,16 +24,13 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(
-        playbook: &'a Playbook,
-        facts: &'a Facts,
-        profile: Option<&'a Profile>,
-        at_ms: i64,
-    ) -> Self {
+    pub(super) fn new(picked: &'a Picked<'a>) -> Self {
+        let Picked { playbook, enrichment, at_ms, facts, .. } = picked;
+        let profile = enrichment.and_then(|known| known.profile.as_ref());
         let seen = profile.map(|profile| profile.seen.as_slice()).unwrap_or_default();
         Self {
             facts,
-            at_ms,
+            at_ms: *at_ms,
             playbook,
             total: facts.tastes().values().map(|taste| taste.max(0.0)).sum(),
             seen: seen.iter().map(|seen| (seen.item_id.as_str(), seen)).collect(),
@@ -51,12 +44,12 @@ impl<'a> Reader<'a> {
     }
 
     /// The score and its terms; terms that are zero are left out of the record.
-    pub(super) fn score(&self, item: &Item, near: Option<&str>) -> (i64, Terms) {
+    pub(super) fn score(&self, item: &Item, near: Option<&str>, shown_ago_ms: Option<i64>) -> (i64, Terms) {
         let weights = &self.playbook.weights;
         let stated = item.topics.iter().any(|topic| self.facts.prefers(&topic.name));
         let close = near.is_some_and(|place| item.places.iter().any(|of| of == place));
         let age_ms = self.at_ms.saturating_sub(item.published_at_ms);
-        let seen = self.shown_ago_ms(item).map_or(0.0, |ago| halved(ago, SEEN_HALF_LIFE_MS));
+        let seen = |ago| -micros(weights.seen * halved(ago, SEEN_HALF_LIFE_MS));
         let pinned = item.pin_until_ms == 0 || self.at_ms < item.pin_until_ms;
         let terms = Terms([
             micros(weights.affinity * self.affinity(item)),
@@ -64,7 +57,7 @@ impl<'a> Reader<'a> {
             if stated { micros(weights.preference) } else { 0 },
             if close { micros(weights.context) } else { 0 },
             if pinned { item.pin_micros } else { 0 },
-            -micros(weights.seen * seen),
+            shown_ago_ms.map_or(0, seen),
         ]);
         (terms.sum(), terms)
     }

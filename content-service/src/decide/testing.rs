@@ -1,5 +1,7 @@
 //! People, items and playbooks for the tests of this folder; the examples are read from their own files.
 
+use std::sync::Arc;
+
 use proto::{
     LinkKey,
     activity::Activity,
@@ -185,15 +187,13 @@ impl Example {
     }
 
     pub(super) fn decide_at(&self, event: &Event, enrichment: Option<&Enrichment>, at_ms: i64) -> Decided {
-        let requests = self.playbook.sources_needed(event, enrichment, at_ms);
-        let gathered: Vec<_> = requests.into_iter().map(|request| self.gather(&request.argument)).collect();
+        let picked = self.playbook.pick(event, enrichment, at_ms);
+        let gathered: Vec<_> =
+            picked.sources_needed().into_iter().map(|request| self.gather(&request.argument)).collect();
         decide(&Inputs {
-            event,
-            enrichment,
+            picked: &picked,
             gathered: &gathered,
-            playbook: &self.playbook,
             catalogue: &self.catalogue.snapshot(),
-            at_ms,
             links: &links(),
         })
     }
@@ -208,6 +208,7 @@ impl Example {
             value
         });
         let state = if value.is_some() { SourceState::Fetched } else { SourceState::Fallback };
+        let value = value.map(Arc::new);
         Gathered { source: "weather".to_owned(), argument: city.to_owned(), value, state }
     }
 }
@@ -245,7 +246,7 @@ fn read_item(line: &str) -> Item {
 
 /// The messages as a reader sees them: a live link is written `[title]`.
 pub(super) fn shown(decided: &Decided) -> String {
-    let Verdict::Reply { messages, .. } = &decided.verdict else { return format!("{:?}", decided.verdict) };
+    let Verdict::Reply { messages } = &decided.verdict else { return format!("{:?}", decided.verdict) };
     let shown = messages.iter().map(|message| match message {
         Message::Text { content } => without_links(content),
         other => other.to_json("o"),
@@ -265,8 +266,5 @@ fn without_links(content: &str) -> String {
 }
 
 pub(super) fn item_ids(decided: &Decided) -> Vec<String> {
-    match &decided.verdict {
-        Verdict::Reply { item_ids, .. } => item_ids.clone(),
-        Verdict::Suppress { .. } => Vec::new(),
-    }
+    decided.decision.slots.iter().flat_map(|slot| slot.item_ids.clone()).collect()
 }

@@ -1,5 +1,7 @@
 //! What a decision answers and records, on a small playbook.
 
+use std::sync::Arc;
+
 use proto::{
     event::{Event, LinkClicked, Subscribed, event::Kind},
     profile::{Asked, Enrichment},
@@ -46,15 +48,8 @@ fn decided(
 ) -> super::Decided {
     let playbook = playbook(AccountKind::MiniProgram);
     let catalogue = catalogue.snapshot();
-    decide(&Inputs {
-        event,
-        enrichment,
-        gathered,
-        playbook: &playbook,
-        catalogue: &catalogue,
-        at_ms: NOW,
-        links: &links(),
-    })
+    let picked = playbook.pick(event, enrichment, NOW);
+    decide(&Inputs { picked: &picked, gathered, catalogue: &catalogue, links: &links() })
 }
 
 fn simply(event: &Event, enrichment: Option<&Enrichment>) -> super::Decided {
@@ -119,7 +114,7 @@ fn without_a_profile_only_entries_are_greeted_and_nothing_is_asked() {
 #[test]
 fn a_question_is_asked_once_for_what_is_missing_only() {
     let asked = simply(&entered(), Some(&visitor()));
-    assert!(matches!(&asked.verdict, Verdict::Reply { asked_trait: Some(asked), .. } if asked == "city"));
+    assert_eq!(asked.decision.asked_trait, "city");
     assert!(shown(&asked).ends_with("您在哪个城市？\n回复：杭州 / 广州"), "{}", shown(&asked));
     let mut before = visitor();
     before.profile().asked.push(Asked { r#trait: "city".into(), at_ms: 1 });
@@ -139,25 +134,18 @@ fn a_question_is_asked_once_for_what_is_missing_only() {
 fn an_official_account_asks_with_a_menu() {
     let playbook = playbook(AccountKind::Official);
     let (event, who, catalogue) = (entered(), visitor(), Catalogue::new().snapshot());
-    let inputs = Inputs {
-        event: &event,
-        enrichment: Some(&who),
-        gathered: &[],
-        playbook: &playbook,
-        catalogue: &catalogue,
-        at_ms: NOW,
-        links: &links(),
-    };
-    let Verdict::Reply { messages, .. } = decide(&inputs).verdict else { panic!() };
+    let picked = playbook.pick(&event, Some(&who), NOW);
+    let inputs = Inputs { picked: &picked, gathered: &[], catalogue: &catalogue, links: &links() };
+    let Verdict::Reply { messages } = decide(&inputs).verdict else { panic!() };
     assert!(matches!(&messages[1], Message::MsgMenu { options, .. } if options.len() == 2));
 }
 
 #[test]
 fn a_source_that_is_late_or_unusable_gives_way_to_its_fallback() {
-    let gathered = |value| Gathered {
+    let gathered = |value: Option<serde_json::Value>| Gathered {
         source: "weather".into(),
         argument: "杭州".into(),
-        value,
+        value: value.map(Arc::new),
         state: SourceState::Fetched,
     };
     let came = serde_json::json!({"text": "晴"});
@@ -198,7 +186,7 @@ fn what_does_not_fit_loses_its_last_items_and_records_it() {
 fn a_link_leads_back_to_its_item_slot_and_event() {
     let catalogue = catalogue([item("one", &["t"], HOUR)]);
     let decided = decided(&entered(), Some(&visitor()), &[], &catalogue);
-    let Verdict::Reply { messages, .. } = &decided.verdict else { panic!() };
+    let Verdict::Reply { messages } = &decided.verdict else { panic!() };
     let Message::Text { content } = &messages[0] else { panic!() };
     let token = content.split("/c/").nth(1).unwrap().split('"').next().unwrap();
     let link = links().key.open(token, NOW / 1_000).unwrap();

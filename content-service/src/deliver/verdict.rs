@@ -7,7 +7,7 @@ use wechat::{
 
 use crate::accounts::Stop;
 
-/// How long an account rests after an answer that a person has to do something about; then one event probes.
+/// How long an account rests after an answer that a person has to do something about; then the next events try again.
 const REST_MS: i64 = 60_000;
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 24 * 60 * MINUTE_MS;

@@ -37,7 +37,7 @@ pub(super) async fn propose(rooms: &Rooms, case: &Case<'_>, known: &Known) -> Pr
 fn early_end(rooms: &Rooms, case: &Case<'_>, account: &Account, known: &Known, right: bool) -> Option<End> {
     if matches!(case.event.kind, Some(Kind::Unsubscribed(_))) {
         let reason = match known {
-            Known::NotErased => "unsubscribed; the profile was not erased: profile-service is away",
+            Known::ErasurePending => "unsubscribed; the erasure of the profile is pending",
             Known::Profile(_) | Known::Away => "unsubscribed",
         };
         return Some(suppressed(rooms, reason.to_owned(), 0));
@@ -45,7 +45,8 @@ fn early_end(rooms: &Rooms, case: &Case<'_>, account: &Account, known: &Known, r
     if !right || case.event.openid.is_empty() {
         return Some(suppressed(rooms, "no right".to_owned(), 0));
     }
-    rooms.deliverer.hopeless(account, case.event.occurred_at_ms)
+    let (deliverer, occurred_at_ms) = (&rooms.deliverer, case.event.occurred_at_ms);
+    deliverer.forgotten(occurred_at_ms).or_else(|| deliverer.hopeless(account, occurred_at_ms))
 }
 
 async fn decided(
@@ -55,29 +56,20 @@ async fn decided(
     known: &Known,
     reply: &mut Reply,
 ) -> Option<End> {
-    let (event, enrichment, at_ms) = (case.event, known.enrichment(), rooms.clock.now_ms());
-    let needed = playbook.sources_needed(event, enrichment, at_ms);
-    let gathered = rooms.gatherer.gather(needed).await;
+    let picked = playbook.pick(case.event, known.enrichment(), rooms.clock.now_ms());
+    let gathered = rooms.gatherer.gather(picked.sources_needed()).await;
     let catalogue = rooms.catalogue.snapshot();
-    let inputs = Inputs {
-        event,
-        enrichment,
-        gathered: &gathered,
-        playbook,
-        catalogue: &catalogue,
-        at_ms,
-        links: &rooms.links,
-    };
+    let inputs = Inputs { picked: &picked, gathered: &gathered, catalogue: &catalogue, links: &rooms.links };
     let Decided { decision, verdict } = decide(&inputs);
     reply.decision = Some(decision);
     match verdict {
         Verdict::Suppress { reason, until_ms } => Some(suppressed(rooms, reason, until_ms)),
-        Verdict::Reply { messages, .. } if messages.is_empty() => {
+        Verdict::Reply { messages } if messages.is_empty() => {
             Some(suppressed(rooms, "the reply holds no message".to_owned(), 0))
         }
-        Verdict::Reply { messages, .. } => {
+        Verdict::Reply { messages } => {
             let part = |message: String| Part { message, ..Part::default() };
-            reply.parts = messages.iter().map(|message| part(message.to_json(&event.openid))).collect();
+            reply.parts = messages.iter().map(|message| part(message.to_json(&case.event.openid))).collect();
             None
         }
     }

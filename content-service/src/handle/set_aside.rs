@@ -9,19 +9,19 @@ use crate::{
     intake::Work,
     ledger::{End, Proposal, State},
     publish::DlqReason,
-    record::Unreadable,
+    record::{LONGEST_KEY, Unreadable},
 };
 
-/// Sets a record aside, once: the ledger remembers it like any other event.
+/// Sets a record aside, once: the ledger remembers it like any other event, under the record's own name.
 pub(super) async fn set_aside(
     rooms: &Rooms,
     work: &Work,
     why: &Unreadable,
     fence: String,
 ) -> Result<Option<Reply>, Abandoned> {
-    let Unreadable { subject, class, error } = why;
+    let Unreadable { subject, name, class, error } = why;
     let user = proto::record_key(&subject.app_id, &subject.openid);
-    let place = rooms.ledger.place(&user, &subject.event_id, fence);
+    let place = rooms.ledger.place(&user, name, fence);
     let at_ms = rooms.clock.now_ms();
     let end = End { outcome: Outcome::SetAside, reason: format!("{class}: {error}"), until_ms: 0, at_ms };
 
@@ -34,8 +34,8 @@ pub(super) async fn set_aside(
 
     let raw = &work.record.raw;
     rooms.publisher.set_aside(raw, DlqReason { class, error, at_ms }, &work.mine).await?;
-    let key = raw.key().unwrap_or(user.as_bytes());
-    let outcome = rooms.publisher.outcome(&entry.reply, key, work.record.trace, &work.mine).await?;
+    let key = raw.key().filter(|key| key.len() <= LONGEST_KEY).unwrap_or(user.as_bytes());
+    let outcome = rooms.publisher.outcome(&entry.reply, name, key, work.record.trace, &work.mine).await?;
     rooms.closer.close(&place, &outcome).await;
     Ok(Some(entry.reply))
 }

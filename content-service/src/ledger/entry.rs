@@ -70,22 +70,26 @@ pub struct Entry {
 pub struct Damaged(pub &'static str);
 
 impl Entry {
-    /// The entry as `reserve` has just made it.
-    pub(super) fn fresh(mut reply: Reply, state: &[u8], end: &[u8], budget: &[u8]) -> Result<Self, Damaged> {
-        set_budget(&mut reply, budget)?;
-        let (state, attempt) = match state {
+    /// A reply that is about to be reserved.
+    pub(super) fn new(reply: Reply) -> Self {
+        Self { reply, state: State::Reserved, part: 0, attempt: 0, end: None, found_settled: false }
+    }
+
+    /// `reserve` has just made it.
+    pub(super) fn set_reserved(&mut self, state: &[u8], end: &[u8], budget: &[u8]) -> Result<(), Damaged> {
+        set_budget(&mut self.reply, budget)?;
+        (self.state, self.attempt) = match state {
             b"sending" => (State::Armed(Instant::now()), 1),
             b"reserved" => (State::Reserved, 0),
             b"settled" => (State::Settled, 0),
             _ => return Err(Damaged("unknown state")),
         };
-        let mut entry = Self { reply, state, part: 0, attempt, end: None, found_settled: false };
-        entry.set_end(End::read(end)?);
-        Ok(entry)
+        self.set_end(End::read(end)?);
+        Ok(())
     }
 
     /// The entry as it stands in Redis: names and values of its fields in turn.
-    pub(super) fn found(fields: &[Vec<u8>]) -> Result<Self, Damaged> {
+    fn found(fields: &[Vec<u8>]) -> Result<Self, Damaged> {
         let fields: HashMap<&[u8], &[u8]> =
             fields.chunks_exact(2).map(|pair| (pair[0].as_slice(), pair[1].as_slice())).collect();
         let field = |name: &[u8]| fields.get(name).copied().unwrap_or_default();
@@ -97,6 +101,10 @@ impl Entry {
             _ => return Err(Damaged("unknown state")),
         };
         let mut reply = Reply::decode(field(b"b")).map_err(|_| Damaged("unreadable reply"))?;
+        let part = usize::try_from(number(field(b"p"))?).map_err(|_| Damaged("part out of range"))?;
+        if let (Some(tried), Some(part)) = (fields.get(&b"c"[..]), reply.parts.get_mut(part)) {
+            part.attempts = count(tried)?;
+        }
         for (n, part) in reply.parts.iter_mut().enumerate() {
             if let Some(end) = fields.get(format!("o{n}").as_bytes()) {
                 PartEnd::read(end)?.apply(part);
@@ -108,18 +116,36 @@ impl Entry {
         if fields.contains_key(&b"w"[..]) {
             reply.set_shown(ShownRecord::NotRecorded);
         }
-        let part = usize::try_from(number(field(b"p"))?).map_err(|_| Damaged("part out of range"))?;
-        let attempt = u32::try_from(number(field(b"a"))?).map_err(|_| Damaged("attempt out of range"))?;
+        let attempt = count(field(b"a"))?;
         let found_settled = state == State::Settled;
         let mut entry = Self { reply, state, part, attempt, end: None, found_settled };
         entry.set_end(End::read(field(b"e"))?);
         Ok(entry)
     }
 
+    /// It stands in Redis already.
+    pub(super) fn set_found(&mut self, fields: &[Vec<u8>]) -> Result<(), Damaged> {
+        *self = Self::found(fields)?;
+        Ok(())
+    }
+
     /// Parts that have not been tried, the present one included.
     #[must_use]
     pub fn left(&self) -> usize {
         self.reply.parts.len().saturating_sub(self.part)
+    }
+
+    /// Times that bytes of the present part were or may have been sent.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        self.reply.parts.get(self.part).map_or(0, |part| part.attempts)
+    }
+
+    /// Bytes of the present part were or may have been sent.
+    pub fn tried(&mut self) {
+        if let Some(part) = self.reply.parts.get_mut(self.part) {
+            part.attempts += 1;
+        }
     }
 
     /// The present part has ended.
@@ -186,7 +212,7 @@ impl PartEnd {
             outcome: outcome_of(outcome)?,
             errcode: errcode.parse().ok(),
             at_ms: number(at.as_bytes())?,
-            attempts: attempts.parse().map_err(|_| Damaged("not a number"))?,
+            attempts: count(attempts.as_bytes())?,
         })
     }
 
@@ -203,11 +229,10 @@ fn set_budget(reply: &mut Reply, text: &[u8]) -> Result<(), Damaged> {
     let text = std::str::from_utf8(text).map_err(|_| Damaged("budget is not text"))?;
     let fields: Vec<&str> = text.split('|').collect();
     let [right, before, after, until] = fields[..] else { return Err(Damaged("budget is cut short")) };
-    let count = |text: &str| text.parse().map_err(|_| Damaged("not a number"));
     let budget = Budget {
         right: right.to_owned(),
-        before: count(before)?,
-        after: count(after)?,
+        before: count(before.as_bytes())?,
+        after: count(after.as_bytes())?,
         until_ms: number(until.as_bytes())?,
     };
     if let Some(decision) = &mut reply.decision {
@@ -223,6 +248,10 @@ fn outcome_of(text: &str) -> Result<Outcome, Damaged> {
 
 fn number(text: &[u8]) -> Result<i64, Damaged> {
     std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or(Damaged("not a number"))
+}
+
+fn count(text: &[u8]) -> Result<u32, Damaged> {
+    u32::try_from(number(text)?).map_err(|_| Damaged("a count out of range"))
 }
 
 #[cfg(test)]

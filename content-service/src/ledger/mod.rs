@@ -6,6 +6,7 @@
 mod closer;
 mod entry;
 mod scripts;
+mod settle;
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,6 +14,7 @@ use prost::Message as _;
 use proto::reply::{Outcome, Reply};
 use redis::ScriptInvocation;
 use runtime::{
+    backoff::Backoff,
     clock::Clock,
     redis::{Redis, RedisError},
 };
@@ -22,7 +24,7 @@ pub use closer::Closer;
 pub use entry::{Damaged, End, Entry, PartEnd, State};
 
 use crate::{
-    assignment::{Abandoned, Assignment, Backoff},
+    assignment::{Abandoned, Assignment},
     metrics::Metrics,
 };
 use scripts::Scripts;
@@ -130,12 +132,14 @@ impl Ledger {
                 script.arg(granted.map_or(0, |granted| granted.since_ms));
             })
             .await?;
-        let entry = match &answer[..] {
-            [tag, state, end, budget] if tag == b"fresh" => Entry::fresh(reply.clone(), state, end, budget),
-            [tag, fields @ ..] if tag == b"found" => Entry::found(fields),
+        let mut entry = Entry::new(reply);
+        let read = match &answer[..] {
+            [tag, state, end, budget] if tag == b"fresh" => entry.set_reserved(state, end, budget),
+            [tag, fields @ ..] if tag == b"found" => entry.set_found(fields),
             _ => Err(Damaged("an answer that is none")),
         };
-        Ok(self.trusted(entry, reply))
+        self.trust(&mut entry, read);
+        Ok(entry)
     }
 
     /// `reserved → sending` for the present part. Whoever else was faster shows in `entry`.
@@ -155,151 +159,6 @@ impl Ledger {
             entry.state = State::Armed(Instant::now());
         });
         Ok(())
-    }
-
-    /// `sending → reserved`: nothing was taken.
-    ///
-    /// # Errors
-    /// As [`Ledger::reserve`].
-    pub async fn not_sent(
-        &self,
-        place: &Place,
-        mine: &Assignment,
-        entry: &mut Entry,
-    ) -> Result<(), Abandoned> {
-        let answer = self.settle_call(place, mine, entry, "", "", 0, false).await?;
-        self.moved_or(entry, &answer, |entry| entry.state = State::Reserved);
-        Ok(())
-    }
-
-    /// `sending → sending`: the part was taken, the next one is armed.
-    ///
-    /// # Errors
-    /// As [`Ledger::reserve`].
-    pub async fn next_part(
-        &self,
-        place: &Place,
-        mine: &Assignment,
-        entry: &mut Entry,
-        part: PartEnd,
-    ) -> Result<(), Abandoned> {
-        let answer = self.settle_call(place, mine, entry, &part.write(), "", 0, false).await?;
-        self.moved_or(entry, &answer, |entry| {
-            entry.set_part(&part);
-            (entry.part, entry.attempt) = (entry.part + 1, 1);
-            entry.state = State::Armed(Instant::now());
-        });
-        Ok(())
-    }
-
-    /// `sending → settled`; the units of parts that are not tried any more go back. `closed`: the platform says that the
-    /// user's window is.
-    ///
-    /// # Errors
-    /// As [`Ledger::reserve`].
-    pub async fn settle(
-        &self,
-        place: &Place,
-        mine: &Assignment,
-        entry: &mut Entry,
-        part: PartEnd,
-        end: End,
-        closed: bool,
-    ) -> Result<(), Abandoned> {
-        let untried = entry.left().saturating_sub(1);
-        let answer =
-            self.settle_call(place, mine, entry, &part.write(), &end.write(), untried, closed).await?;
-        self.moved_or(entry, &answer, |entry| {
-            entry.set_part(&part);
-            entry.set_end(Some(end));
-        });
-        Ok(())
-    }
-
-    /// `reserved → settled`: what was not sent will not be; its units go back.
-    ///
-    /// # Errors
-    /// As [`Ledger::reserve`].
-    pub async fn give_up(
-        &self,
-        place: &Place,
-        mine: &Assignment,
-        entry: &mut Entry,
-        part: Option<PartEnd>,
-        end: End,
-    ) -> Result<(), Abandoned> {
-        let (written, left) = (part.map_or_else(String::new, |part| part.write()), entry.left());
-        let answer = self
-            .call(mine, &self.scripts.give_up, |script| {
-                script.key(&place.entry).key(&place.rights).arg(entry.part).arg(&written);
-                script.arg(end.write()).arg(left);
-            })
-            .await?;
-        self.moved_or(entry, &answer, |entry| {
-            if let Some(part) = part {
-                entry.set_part(&part);
-            }
-            entry.set_end(Some(end));
-        });
-        Ok(())
-    }
-
-    /// `sending → settled` as unknown, if the lease is over; otherwise only looks.
-    ///
-    /// # Errors
-    /// As [`Ledger::reserve`].
-    pub async fn overdue(
-        &self,
-        place: &Place,
-        mine: &Assignment,
-        entry: &mut Entry,
-    ) -> Result<(), Abandoned> {
-        let at_ms = self.clock.now_ms();
-        let part =
-            PartEnd { outcome: Outcome::Unknown, errcode: None, at_ms, attempts: entry.attempt.max(1) };
-        let reason = "the attempt was cut off: the user may or may not have it".to_owned();
-        let end = End { outcome: Outcome::Unknown, reason, until_ms: 0, at_ms };
-        let answer = self
-            .call(mine, &self.scripts.overdue, |script| {
-                script.key(&place.entry).key(&place.rights).arg(at_ms).arg(part.write()).arg(end.write());
-            })
-            .await?;
-        self.moved_or(entry, &answer, |_| {});
-        Ok(())
-    }
-
-    /// Notes in a settled entry that what was shown is not recorded.
-    ///
-    /// # Errors
-    /// As [`Ledger::reserve`].
-    pub async fn note_not_recorded(&self, place: &Place, mine: &Assignment) -> Result<(), Abandoned> {
-        self.call(mine, &self.scripts.note, |script| {
-            script.key(&place.entry);
-        })
-        .await?;
-        Ok(())
-    }
-
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the arguments of one script, given by three callers above"
-    )]
-    async fn settle_call(
-        &self,
-        place: &Place,
-        mine: &Assignment,
-        entry: &Entry,
-        part: &str,
-        end: &str,
-        release: usize,
-        closed: bool,
-    ) -> Result<Vec<Vec<u8>>, Abandoned> {
-        self.call(mine, &self.scripts.settle, |script| {
-            script.key(&place.entry).key(&place.rights);
-            script.arg(&place.fence).arg(entry.part).arg(entry.attempt).arg(part).arg(end);
-            script.arg(self.clock.now_ms() + self.lease_ms()).arg(release).arg(i32::from(closed));
-        })
-        .await
     }
 
     /// Runs a script until Redis answers. What it is given must make a repeat harmless.
@@ -324,23 +183,24 @@ impl Ledger {
 
     /// Applies what the script did, or takes over what it found instead.
     fn moved_or(&self, entry: &mut Entry, answer: &[Vec<u8>], apply: impl FnOnce(&mut Entry)) {
-        match answer {
-            [tag] if tag == b"done" => apply(entry),
-            [_, fields @ ..] => *entry = self.trusted(Entry::found(fields), entry.reply.clone()),
-            [] => *entry = self.trusted(Err(Damaged("an answer that is none")), entry.reply.clone()),
-        }
+        let read = match answer {
+            [tag] if tag == b"done" => {
+                apply(entry);
+                Ok(())
+            }
+            [_, fields @ ..] => entry.set_found(fields),
+            [] => Err(Damaged("an answer that is none")),
+        };
+        self.trust(entry, read);
     }
 
     /// A damaged entry may stand for a message that was sent: it is never sent again.
-    fn trusted(&self, entry: Result<Entry, Damaged>, reply: Reply) -> Entry {
-        entry.unwrap_or_else(|damaged| {
-            tracing::error!(%damaged, event_id = reply.event_id, "the ledger cannot be read: look at its Redis");
-            let (reason, at_ms) = (damaged.to_string(), self.clock.now_ms());
-            let mut entry =
-                Entry { reply, state: State::Settled, part: 0, attempt: 0, end: None, found_settled: false };
-            entry.set_end(Some(End { outcome: Outcome::Unknown, reason, until_ms: 0, at_ms }));
-            entry
-        })
+    fn trust(&self, entry: &mut Entry, read: Result<(), Damaged>) {
+        let Err(damaged) = read else { return };
+        let event_id = &entry.reply.event_id;
+        tracing::error!(%damaged, event_id, "the ledger cannot be read: look at its Redis");
+        let (reason, at_ms) = (damaged.to_string(), self.clock.now_ms());
+        entry.set_end(Some(End { outcome: Outcome::Unknown, reason, until_ms: 0, at_ms }));
     }
 
     fn lease_ms(&self) -> i64 {

@@ -11,8 +11,13 @@ use sha2::{Digest as _, Sha256};
 use wechat::account::AccountKind;
 
 use super::{
-    Playbook, Problems, Question, Rule, Source, Weights, duration, problem::Report, problem::Within,
-    question::Answer, template::Templates, yaml,
+    Playbook, Problems, Question, Rule, Source, Weights, duration,
+    problem::Report,
+    problem::Within,
+    question::Answer,
+    shape::{self, Shaped as _},
+    template::Templates,
+    yaml,
 };
 
 /// Largest file that is read, bytes.
@@ -46,12 +51,16 @@ fn build_here(file_name: &str, text: &str, kind: AccountKind) -> Result<Playbook
     let file = match read(text) {
         Ok(file) => file,
         Err((location, message)) => {
-            report.at(location, message);
+            shape::check(text, yaml::File::SHAPE, &mut report);
+            if report.is_clean() {
+                report.at(location, message);
+            }
             return report.finish(None);
         }
     };
+    let templates = Templates::new(labels(&file));
     let mut builder =
-        Builder { report, kind, templates: Templates::new(labels(&file)), written: BTreeMap::new() };
+        Builder { report, kind, templates, written: BTreeMap::new(), variables: BTreeSet::new() };
     let playbook = builder.playbook(&file, text);
     if builder.report.is_clean() {
         builder.try_out(&playbook);
@@ -79,6 +88,8 @@ struct Builder<'a> {
     templates: Templates,
     /// Where each template is written.
     written: BTreeMap<String, Spanned<String>>,
+    /// What its rules use.
+    variables: BTreeSet<&'static str>,
 }
 
 impl Builder<'_> {
@@ -103,6 +114,7 @@ impl Builder<'_> {
             sources: keep_known(sources),
             questions,
             replies,
+            variables: std::mem::take(&mut self.variables),
             templates: std::mem::replace(&mut self.templates, Templates::new(BTreeMap::new())),
         }
     }
@@ -216,7 +228,10 @@ impl Builder<'_> {
 
     fn rule(&mut self, written: &Spanned<String>) -> Option<Rule> {
         match Rule::compile(&written.value) {
-            Ok(rule) => Some(rule),
+            Ok(rule) => {
+                self.variables.extend(rule.variables());
+                Some(rule)
+            }
             Err(wrong) => {
                 wrong.into_iter().for_each(|(within, message)| self.report.within(written, within, message));
                 None

@@ -44,6 +44,31 @@ fn yaml_and_unknown_keys_point_at_themselves() {
 }
 
 #[test]
+fn every_mistake_of_form_is_told_at_once() {
+    let text = "acount: a\ntimezone: [x]\nweights: {seen: much, sen: 1}\nquestions: {q: {trait: t, options: 3}}\nreplies:\n- name: r\n  on: visit\n  slots: [{name: s, count: many, topic: [x]}]\n  messages:\n  - txt: hello\n  - news: {title: t}\n  - hello\n";
+    let said = problems(text, AccountKind::Official);
+    let expected = [
+        "p.yaml:1:1: unknown field `acount`: it may be account, timezone",
+        "p.yaml:1:1: missing field `account`",
+        "p.yaml:2:11: a text is expected here",
+        "p.yaml:3:17: a number is expected here",
+        "p.yaml:3:23: unknown field `sen`",
+        "p.yaml:4:16: missing field `text`",
+        "p.yaml:4:36: a list is expected here",
+        "p.yaml:7:7: a list is expected here",
+        "p.yaml:8:28: a whole number is expected here",
+        "p.yaml:8:34: unknown field `topic`",
+        "p.yaml:10:5: unknown field `txt`: it may be text, news, link, msgmenu, miniprogrampage",
+        "p.yaml:11:11: missing field `url`",
+        "p.yaml:12:5: one key with its value is expected here",
+    ];
+    for (said, expected) in said.iter().zip(expected) {
+        assert!(said.starts_with(expected), "expected `{expected}…`: {said}");
+    }
+    assert_eq!(said.len(), expected.len(), "{said:#?}");
+}
+
+#[test]
 fn rules_point_at_the_place_inside_the_expression() {
     for (line, expected) in [
         ("  when: profile.visit > ", "p.yaml:5:24: not a valid CEL expression"),

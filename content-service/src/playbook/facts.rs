@@ -19,12 +19,15 @@ const NEVER_DAYS: i64 = 99_999;
 /// A user's text is cut to this before a rule sees it: it bounds what a rule can cost.
 const TEXT_BYTES: usize = 2_048;
 
+/// Names of the facts that have fields.
+pub(super) const VARIABLES: [&str; 3] = ["event", "profile", "now"];
+
 /// The facts of one event.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
-    pub event: Value,
-    pub profile: Value,
-    pub now: Value,
+    event: Value,
+    profile: Value,
+    now: Value,
     /// A visit begins with this event, or began with one that nothing could answer.
     pub opens_visit: bool,
     /// The question that the event answers.
@@ -77,6 +80,16 @@ impl Facts {
                 .collect(),
             stances: profile.preferences.iter().map(|said| (said.topic.clone(), said.stance())).collect(),
             activities: profile.activities.iter().rev().map(|activity| short(activity, at_ms)).collect(),
+        }
+    }
+
+    /// What rules and templates see under a name of their own.
+    pub(crate) fn variable(&self, name: &str) -> Option<&Value> {
+        match name {
+            "event" => Some(&self.event),
+            "profile" => Some(&self.profile),
+            "now" => Some(&self.now),
+            _ => None,
         }
     }
 

@@ -7,17 +7,22 @@ mod build;
 mod duration;
 pub(crate) mod facts;
 mod listen;
+mod load;
 mod parts;
 mod problem;
 pub(crate) mod question;
 mod rule;
 mod sample;
+mod shape;
 mod source;
 pub(crate) mod template;
 mod trigger;
 mod yaml;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::tz::TimeZone;
 use proto::{
@@ -26,13 +31,14 @@ use proto::{
 };
 use wechat::account::AccountKind;
 
+pub use listen::Picked;
+pub use load::LoadError;
 pub use problem::{Problem, Problems};
 pub use source::SourceRequest;
 
-pub(crate) use listen::Picked;
 pub(crate) use parts::{Part, Reply, Slot, Weights};
 pub(crate) use question::Question;
-pub(crate) use rule::{Rule, scope};
+pub(crate) use rule::{Rule, Scope};
 pub(crate) use source::Source;
 
 use facts::Facts;
@@ -52,6 +58,8 @@ pub struct Playbook {
     pub(crate) sources: BTreeMap<String, Source>,
     questions: BTreeMap<String, Question>,
     replies: Vec<Reply>,
+    /// Variables that its rules use.
+    variables: BTreeSet<&'static str>,
     pub(crate) templates: Templates,
 }
 
@@ -59,8 +67,8 @@ impl Playbook {
     /// Reads and checks a playbook for an account of this kind; `file_name` is named in the problems.
     ///
     /// # Errors
-    /// Everything that is wrong, each with its line and column. A file that is no YAML, or has an unknown key, names
-    /// that alone.
+    /// Everything that is wrong, each with its line and column. A file that is no YAML names that alone, and what is wrong with
+    /// its form (unknown and missing keys, a list for a text) is told before anything of what it says.
     pub fn parse(file_name: &str, text: &str, kind: AccountKind) -> Result<Self, Problems> {
         build::build(file_name, text, kind)
     }
@@ -85,21 +93,6 @@ impl Playbook {
         answered.map(|(question, answer)| question.told(answer, event)).into_iter().collect()
     }
 
-    /// What has to be fetched before this event can be decided; `None`: the profile is away.
-    #[must_use]
-    pub fn sources_needed(
-        &self,
-        event: &Event,
-        enrichment: Option<&Enrichment>,
-        at_ms: i64,
-    ) -> Vec<SourceRequest> {
-        let facts = self.facts(event, enrichment, at_ms);
-        let scope = scope(&facts);
-        let picked = self.pick(event, enrichment.is_some(), &facts, &scope);
-        let used = picked.reply.map(|reply| reply.sources.as_slice()).unwrap_or_default();
-        used.iter().filter_map(|name| self.sources.get(name)?.request(&scope)).collect()
-    }
-
     pub(crate) fn kind(&self) -> AccountKind {
         self.kind
     }
@@ -114,7 +107,7 @@ impl Playbook {
         of(section).or_else(|| of("default")).unwrap_or(facts::DAY_MS as f64)
     }
 
-    pub(crate) fn facts(&self, event: &Event, enrichment: Option<&Enrichment>, at_ms: i64) -> Arc<Facts> {
+    fn facts(&self, event: &Event, enrichment: Option<&Enrichment>, at_ms: i64) -> Arc<Facts> {
         let answer = self.questions.values().find(|question| question.answered(event).is_some());
         let answer = answer.map(|question| question.name.clone());
         Arc::new(Facts::new(event, enrichment, at_ms, &self.zone, answer))

@@ -19,7 +19,12 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)
+        let Self { file, line, column, message } = self;
+        if *line == 0 {
+            write!(f, "{file}: {message}")
+        } else {
+            write!(f, "{file}:{line}:{column}: {message}")
+        }
     }
 }
 

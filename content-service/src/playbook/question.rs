@@ -1,13 +1,12 @@
 //! Questions for missing traits, and what an event says in answer to one.
 
-use cel::Context;
 use proto::{
     event::{Event, event::Kind},
     profile::{Enrichment, Trait, TraitSource},
 };
 use wechat::{account::AccountKind, message::Message};
 
-use super::{Rule, facts::Facts};
+use super::{Rule, Scope, facts::Facts};
 
 /// A question of the playbook.
 #[derive(Debug)]
@@ -56,7 +55,7 @@ impl Question {
         &self,
         facts: &Facts,
         enrichment: Option<&Enrichment>,
-        scope: &Context<'static, 'static>,
+        scope: &Scope,
     ) -> Option<String> {
         let Some(profile) = enrichment.and_then(|known| known.profile.as_ref()) else {
             return Some("the profile is not known".to_owned());

@@ -1,7 +1,7 @@
 //! Rules: CEL expressions over the facts, bounded in size and compiled when the playbook is loaded.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, LazyLock},
 };
 
@@ -10,13 +10,15 @@ use cel::{
     common::ast::{Expr, LiteralValue},
 };
 
-use super::{facts::Facts, problem::Within};
+use super::{
+    facts::{Facts, VARIABLES},
+    problem::Within,
+};
 
 /// Longest expression in bytes.
 const LONGEST: usize = 1_000;
 /// Deepest nesting of an expression: each level costs stack when it is evaluated, `a + b + c` has two.
 const DEEPEST: usize = 48;
-const VARIABLES: [&str; 3] = ["event", "profile", "now"];
 const FUNCTIONS: [&str; 16] = [
     "trait",
     "habit",
@@ -38,7 +40,8 @@ const FUNCTIONS: [&str; 16] = [
 
 static STANDARD: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
 
-type Scope = Context<'static, 'static>;
+/// What an expression sees.
+pub(crate) type Scope = Context<'static, 'static>;
 
 /// A compiled expression.
 #[derive(Debug)]
@@ -64,6 +67,12 @@ impl Rule {
         if wrong.is_empty() { Ok(Self(program)) } else { Err(wrong) }
     }
 
+    /// The variables that it uses.
+    pub(super) fn variables(&self) -> impl Iterator<Item = &'static str> {
+        let used = self.0.references();
+        VARIABLES.into_iter().filter(move |name| used.has_variable(name))
+    }
+
     /// Whether the rule holds.
     pub(crate) fn holds(&self, scope: &Scope) -> Result<bool, String> {
         match self.0.execute(scope) {
@@ -83,12 +92,14 @@ impl Rule {
     }
 }
 
-/// The names that an expression sees.
-pub(crate) fn scope(facts: &Arc<Facts>) -> Scope {
+/// The names that expressions see which use these `variables`.
+pub(super) fn scope(facts: &Arc<Facts>, variables: &BTreeSet<&'static str>) -> Scope {
     let mut scope = Context::with_env(Arc::clone(&STANDARD));
-    scope.add_variable_from_value("event", value(&facts.event));
-    scope.add_variable_from_value("profile", value(&facts.profile));
-    scope.add_variable_from_value("now", value(&facts.now));
+    for name in variables {
+        if let Some(fields) = facts.variable(name) {
+            scope.add_variable_from_value(*name, value(fields));
+        }
+    }
     macro_rules! function {
         ($name:literal, $method:ident, $convert:expr) => {{
             let facts = Arc::clone(facts);
@@ -197,14 +208,8 @@ impl Check<'_> {
 
     fn field(&mut self, expression: &IdedExpr, of: &IdedExpr, field: &str) {
         let Expr::Ident(variable) = &of.expr else { return };
-        let empty = super::sample::empty();
-        let fields = match variable.as_str() {
-            "event" => &empty.event,
-            "profile" => &empty.profile,
-            "now" => &empty.now,
-            _ => return,
-        };
-        if let Some(known) = fields.as_object().filter(|known| !known.contains_key(field)) {
+        let fields = super::sample::empty().variable(variable).and_then(serde_json::Value::as_object);
+        if let Some(known) = fields.filter(|known| !known.contains_key(field)) {
             let known: Vec<_> = known.keys().map(String::as_str).collect();
             self.complain(expression, format!("`{variable}` has no `{field}`: it has {}", known.join(", ")));
         }

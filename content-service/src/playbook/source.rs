@@ -2,9 +2,7 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use cel::Context;
-
-use super::{Rule, facts::clip};
+use super::{Rule, Scope, facts::clip};
 
 /// A source of the playbook.
 #[derive(Debug)]
@@ -41,7 +39,7 @@ const LONGEST_ARGUMENT: usize = 120;
 
 impl Source {
     /// What to fetch for this user; `None`: the argument is empty or could not be found out.
-    pub(super) fn request(&self, scope: &Context<'static, 'static>) -> Option<SourceRequest> {
+    pub(super) fn request(&self, scope: &Scope) -> Option<SourceRequest> {
         let argument = self.argument.text(scope).ok()?;
         let argument = clip(argument.trim(), LONGEST_ARGUMENT);
         (!argument.is_empty()).then(|| SourceRequest {

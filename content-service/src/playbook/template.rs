@@ -1,19 +1,19 @@
 //! Templates: MiniJinja with bounded work, strict about names, and closed to markup in what users and editors wrote.
 
+mod context;
+mod filter;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    sync::Arc,
 };
 
-use minijinja::{
-    AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value, syntax::SyntaxConfig,
-};
+use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, Value, syntax::SyntaxConfig};
 
-use super::{
-    facts::{Facts, clip},
-    problem::Within,
-};
+use super::problem::Within;
+
+pub(crate) use context::{Context, NAMES, value};
+pub(crate) use filter::plain;
 
 /// Work that one template may do, in MiniJinja's units: about as many instructions, or 64 bytes of text each.
 const FUEL: u64 = 20_000;
@@ -21,24 +21,6 @@ const FUEL: u64 = 20_000;
 const LONGEST: usize = 8_192;
 /// Longest template in bytes.
 const LONGEST_TEMPLATE: usize = 16_384;
-/// What a template may name besides the playbook's sources.
-pub(super) const NAMES: [&str; 14] = [
-    "event",
-    "profile",
-    "now",
-    "slots",
-    "asked",
-    "trait",
-    "habit",
-    "last",
-    "last_place",
-    "days_since",
-    "prefers",
-    "link",
-    "range",
-    "namespace",
-];
-
 /// The compiled templates of a playbook, by name.
 #[derive(Debug)]
 pub(crate) struct Templates(Environment<'static>);
@@ -66,7 +48,7 @@ impl Templates {
         environment.set_recursion_limit(64);
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(|_| AutoEscape::Html);
-        environment.set_formatter(write_value);
+        environment.set_formatter(filter::write_value);
         environment.set_debug(false);
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
         environment.set_syntax(syntax.expect("the delimiters are the usual ones"));
@@ -74,11 +56,11 @@ impl Templates {
             environment.remove_filter(opens_a_door);
         }
         environment.remove_global("debug");
-        environment.add_filter("link", link);
-        environment.add_function("link", link);
-        environment.add_filter("clip", |text: String, bytes: usize| shorten(&text, bytes));
+        environment.add_filter("link", filter::link);
+        environment.add_function("link", filter::link);
+        environment.add_filter("clip", |text: String, bytes: usize| filter::shorten(&text, bytes));
         environment.add_filter("label", move |value: String| labels.get(&value).cloned().unwrap_or(value));
-        environment.add_filter("weather", |value: Value| weather(&value));
+        environment.add_filter("weather", |value: Value| filter::weather(&value));
         Self(environment)
     }
 
@@ -105,102 +87,6 @@ impl Templates {
         }
         Ok(tidy(&text))
     }
-}
-
-/// What templates see of the facts.
-pub(crate) fn names(facts: &Arc<Facts>) -> Vec<(&'static str, Value)> {
-    let mut names =
-        vec![("event", value(&facts.event)), ("profile", value(&facts.profile)), ("now", value(&facts.now))];
-    macro_rules! function {
-        ($name:literal, $method:ident, $convert:expr) => {{
-            let facts = Arc::clone(facts);
-            names.push(($name, Value::from_function(move |name: &str| $convert(facts.$method(name)))));
-        }};
-    }
-    function!("trait", trait_value, str::to_owned);
-    function!("habit", habit, str::to_owned);
-    function!("last", last, str::to_owned);
-    function!("last_place", last_place, str::to_owned);
-    function!("prefers", prefers, bool::from);
-    function!("days_since", days_since, i64::from);
-    names
-}
-
-/// JSON as a template sees it.
-pub(crate) fn value(json: &serde_json::Value) -> Value {
-    match json {
-        serde_json::Value::Null => Value::from(()),
-        serde_json::Value::Bool(held) => Value::from(*held),
-        serde_json::Value::Number(number) => match number.as_i64() {
-            Some(whole) => Value::from(whole),
-            None => Value::from(number.as_f64().unwrap_or_default()),
-        },
-        serde_json::Value::String(text) => Value::from(text.as_str()),
-        serde_json::Value::Array(list) => list.iter().map(value).collect(),
-        serde_json::Value::Object(map) => {
-            Value::from_pairs(map.iter().map(|(key, held)| (key.clone(), value(held))))
-        }
-    }
-}
-
-/// Everything that a template writes out passes here: only what [`link`] made keeps its markup.
-fn write_value(out: &mut Output<'_>, _: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
-    let written = match (value.as_str(), value.is_safe()) {
-        (Some(text), true) => out.write_str(text),
-        (Some(text), false) => out.write_str(&plain(text)),
-        _ if value.is_none() || value.is_undefined() => Ok(()),
-        _ => out.write_str(&plain(&value.to_string())),
-    };
-    written.map_err(Error::from)
-}
-
-/// A user's or an editor's words on one line and without anything that WeChat takes for markup (`facts.md` §4.2: it
-/// does not know HTML's escapes, so the brackets are exchanged for their full-width forms).
-pub(crate) fn plain(text: &str) -> String {
-    let kept = text.chars().filter_map(|c| match c {
-        '\n' | '\r' | '\t' => Some(' '),
-        '<' => Some('＜'),
-        '>' => Some('＞'),
-        c if c.is_control() || invisible(c) => None,
-        c => Some(c),
-    });
-    kept.collect()
-}
-
-/// Marks that turn or hide the text around them.
-fn invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-}
-
-fn link(item: Value, text: Option<String>) -> Result<Value, Error> {
-    let (url, title) = (item.get_attr("url")?, item.get_attr("title")?);
-    let (Some(url), Some(title)) = (url.as_str(), title.as_str()) else {
-        return Err(Error::new(ErrorKind::InvalidOperation, "link takes an item of a slot"));
-    };
-    let (url, title) = (plain(url).replace('"', "%22"), plain(text.as_deref().unwrap_or(title)));
-    Ok(Value::from_safe_string(format!("<a href=\"{url}\">{title}</a>")))
-}
-
-/// The text in at most so many bytes, with an ellipsis where something was cut off.
-fn shorten(text: &str, bytes: usize) -> String {
-    if text.len() <= bytes {
-        text.to_owned()
-    } else {
-        format!("{}…", clip(text, bytes.saturating_sub(3)).trim_end())
-    }
-}
-
-/// `小雪，-3～2℃，北风4级` of whatever the weather source gave.
-fn weather(value: &Value) -> String {
-    let field = |name| value.get_attr(name).ok().filter(|held| !held.is_undefined() && !held.is_none());
-    let degrees = match (field("low"), field("high")) {
-        (Some(low), Some(high)) => Some(format!("{low}～{high}℃")),
-        (Some(only), None) | (None, Some(only)) => Some(format!("{only}℃")),
-        (None, None) => None,
-    };
-    let text = |name| field(name).map(|held| held.to_string()).filter(|text| !text.is_empty());
-    let parts: Vec<String> = [text("text"), degrees, text("wind")].into_iter().flatten().collect();
-    parts.join("，")
 }
 
 /// A line that holds tags only vanishes from the output; one that ends with a tag after something else keeps its line

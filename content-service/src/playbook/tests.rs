@@ -56,7 +56,8 @@ fn it_knows_its_account_and_the_hash_of_its_text() {
 
 #[test]
 fn only_what_the_reply_uses_is_asked_for() {
-    let needed = playbook().sources_needed(&entered(), Some(&visitor("波士 顿&x")), 0);
+    let playbook = playbook();
+    let needed = |event: &Event, who: Option<&Enrichment>| playbook.pick(event, who, 0).sources_needed();
     let expected = SourceRequest {
         source: "weather".into(),
         argument: "波士 顿&x".into(),
@@ -65,10 +66,10 @@ fn only_what_the_reply_uses_is_asked_for() {
         deadline: Duration::from_millis(300),
         cache: Duration::from_secs(600),
     };
-    assert_eq!(needed, [expected]);
-    assert_eq!(playbook().sources_needed(&text("x", ""), Some(&visitor("杭州")), 0), []);
-    assert_eq!(playbook().sources_needed(&entered(), Some(&visitor("")), 0), [], "no argument, no request");
-    assert_eq!(playbook().sources_needed(&entered(), None, 0), []);
+    assert_eq!(needed(&entered(), Some(&visitor("波士 顿&x"))), [expected]);
+    assert_eq!(needed(&text("x", ""), Some(&visitor("杭州"))), []);
+    assert_eq!(needed(&entered(), Some(&visitor(""))), [], "no argument, no request");
+    assert_eq!(needed(&entered(), None), []);
 }
 
 #[test]

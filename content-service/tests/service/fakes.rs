@@ -17,7 +17,7 @@ use proto::profile::{
 };
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 
 /// What the platform answers to a send.
 #[derive(Clone, Copy, Debug)]
@@ -111,6 +111,8 @@ async fn send(State(api): State<Api>, Json(message): Json<Value>) -> Json<Value>
 #[derive(Default)]
 pub(crate) struct Told {
     pub(crate) enriched: Vec<String>,
+    /// Events that are answered so.
+    pub(crate) refuse: HashMap<String, Code>,
     pub(crate) shown: Vec<Shown>,
     pub(crate) traceparents: Vec<String>,
 }
@@ -151,6 +153,9 @@ impl ProfileService for Profiles {
         self.note_trace(&request);
         let event = request.into_inner().event.unwrap();
         let mut told = self.lock();
+        if let Some(code) = told.refuse.get(&event.id) {
+            return Err(Status::new(*code, "as scripted"));
+        }
         told.enriched.push(event.id.clone());
         let profile = Profile { version: 1, ..Profile::default() };
         let enrichment = Enrichment { profile: Some(profile), visit_started: true, habits: Vec::new() };

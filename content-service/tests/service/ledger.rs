@@ -120,6 +120,28 @@ async fn a_repeated_call_gives_the_same_answer_and_takes_nothing_twice() {
 }
 
 #[tokio::test]
+async fn tries_that_were_not_taken_are_counted_also_by_who_goes_on_after_a_crash() {
+    let bench = Bench::start().await;
+    let (mine, place) = (&bench.mine, bench.place("e", "dead"));
+    let mut dead = bench.reserve("e", "dead", 2, true).await;
+    dead.tried();
+    bench.ledger.not_sent(&place, mine, &mut dead).await.unwrap();
+
+    let heir = bench.place("e", "heir");
+    let mut found = bench.reserve("e", "heir", 2, true).await;
+    assert_eq!((found.state, found.attempts()), (State::Reserved, 1));
+    bench.ledger.arm(&heir, mine, &mut found).await.unwrap();
+    found.tried();
+    let taken = PartEnd { attempts: found.attempts(), ..part(Outcome::Sent) };
+    bench.ledger.next_part(&heir, mine, &mut found, taken).await.unwrap();
+    bench.clock.advance(Duration::from_secs(10));
+    let mut left = bench.reserve("e", "last", 2, true).await;
+    bench.ledger.overdue(&bench.place("e", "last"), mine, &mut left).await.unwrap();
+    let attempts = left.reply.parts.iter().map(|part| part.attempts).collect::<Vec<_>>();
+    assert_eq!(attempts, [2, 1], "of the second part one try was cut off");
+}
+
+#[tokio::test]
 async fn giving_up_returns_every_unit_once() {
     let bench = Bench::start().await;
     let place = bench.place("e", "me");

@@ -2,9 +2,12 @@
 //! the platform and for profile-service.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod aside;
 mod delivery;
+mod erasure;
 mod fakes;
 mod ledger;
+mod life;
 mod path;
 mod redis_server;
 mod rights;

@@ -1,16 +1,12 @@
 //! Things break: Redis, the profile, the token endpoint, a record, a process in the middle of a send.
 
-use std::{borrow::Cow, time::Duration};
+use std::time::Duration;
 
 use prost::Message as _;
-use proto::{
-    event::{Unrecognised, Unsubscribed, event::Kind},
-    reply::{Outcome, Part, Reply},
-};
-use rdkafka::Message as _;
+use proto::reply::{Outcome, Part, Reply};
 use runtime::kafka::GroupProtocol;
 
-use crate::world::{APP, World, by_id, end, header, until};
+use crate::world::{APP, World, by_id, end, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_killed_and_restarted_under_load_loses_nothing_and_sends_nothing_twice() {
@@ -53,23 +49,6 @@ async fn without_the_profile_the_neutral_edition_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_erasure_waits_for_the_profile_service_to_come_back() {
-    let mut world = World::new(1).await;
-    world.profile_task.take().unwrap().abort();
-    world.config.profile.deadline = Duration::from_millis(150);
-    world.run().await;
-    world.push(&world.event("o1", "gone", Kind::Unsubscribed(Unsubscribed {}))).await;
-    world.push(&world.text("o2", "other", "hello")).await;
-    world.outcome("other").await;
-    assert!(world.replies.replies().iter().all(|reply| reply.event_id != "gone"), "it waits");
-    let address = world.profile_address;
-    world.profile_task = Some(world.profiles.start(address).await.1);
-    assert_eq!(world.outcome("gone").await.reason, "unsubscribed");
-    assert_eq!(world.profiles.lock().enriched, ["gone"]);
-    world.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_token_endpoint_that_comes_back_in_time_costs_nothing_and_one_that_does_not_is_told() {
     let mut world = World::new(1).await;
     world.config.delivery.tries = 3;
@@ -92,34 +71,6 @@ async fn a_token_endpoint_that_comes_back_in_time_costs_nothing_and_one_that_doe
     let reply = world.outcome("e2").await;
     assert_eq!(reply.outcome(), Outcome::Sent);
     assert_eq!(reply.decision.unwrap().budget.unwrap().after, 4, "what was never sent took no unit");
-    world.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_poison_record_last_in_its_partition_is_set_aside_and_the_offset_moves_past_it() {
-    let mut world = World::start(1).await;
-    world.push(&world.text("o1", "e1", "hello")).await;
-    let raw = Unrecognised { raw: b"<xml".to_vec(), reason: "cut".into(), ..Unrecognised::default() };
-    world.push(&world.event("", "push", Kind::Unrecognised(raw))).await;
-    let key = format!("{APP}:o2");
-    let headers = [("ce_id", Cow::Borrowed("poison")), ("mine", Cow::Borrowed("\u{7}"))];
-    world.push_raw(key.as_bytes(), &headers, b"\xff\xff\xff").await;
-
-    let reply = world.outcome("poison").await;
-    assert_eq!(reply.outcome(), Outcome::SetAside);
-    assert!(reply.reason.starts_with("protobuf: "), "{}", reply.reason);
-    assert_eq!(world.outcome("push").await.outcome(), Outcome::SetAside);
-    until("both are in the DLQ", async || world.dlq.records().len() == 2).await;
-    let records = world.dlq.records();
-    let copy = records.iter().find(|record| header(record, "ce_id").as_deref() == Some("poison")).unwrap();
-    assert_eq!((copy.key(), copy.payload()), (Some(key.as_bytes()), Some(&b"\xff\xff\xff"[..])));
-    assert_eq!(header(copy, "mine").as_deref(), Some("\u{7}"));
-    assert_eq!(header(copy, "dlq_reason").as_deref(), Some("protobuf"));
-    assert_eq!(
-        (header(copy, "dlq_partition"), header(copy, "dlq_offset")),
-        (Some("0".into()), Some("2".into()))
-    );
-    world.committed(3).await;
     world.stop().await;
 }
 

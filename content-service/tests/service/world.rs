@@ -260,8 +260,18 @@ impl World {
 
     /// What `/metrics` says.
     pub(crate) async fn metrics(&self) -> String {
+        self.ask("/metrics").await
+    }
+
+    /// What `/readyz` says.
+    pub(crate) async fn readyz(&self) -> String {
+        self.ask("/readyz").await
+    }
+
+    async fn ask(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(self.admin.unwrap()).await.unwrap();
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n").await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).await.unwrap();
         text

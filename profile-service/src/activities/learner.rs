@@ -1,17 +1,15 @@
 //! Learns from records: customers side by side, each customer's records in order, until all of them are done.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, stream};
 use prost::Message as _;
-use proto::{activity::Activity, customer_key};
+use proto::{DeadLetter, activity::Activity, customer_key};
 use rdkafka::message::{Message as _, OwnedMessage};
-use runtime::kafka::Producer;
+use runtime::{backoff::Backoff, kafka::Patient};
 use tokio_util::sync::CancellationToken;
 
-use super::aside;
 use crate::{
-    backoff::Backoff,
     metrics::Metrics,
     people::{Error, People},
 };
@@ -22,7 +20,7 @@ const AT_ONCE: usize = 32;
 pub(super) struct Learner {
     people: Arc<People>,
     pub(super) metrics: Metrics,
-    producer: Producer,
+    patient: Patient,
     dlq: String,
     shutdown: CancellationToken,
 }
@@ -40,11 +38,11 @@ impl Learner {
     pub(super) fn new(
         people: Arc<People>,
         metrics: Metrics,
-        producer: Producer,
+        patient: Patient,
         dlq: String,
         shutdown: CancellationToken,
     ) -> Self {
-        Self { people, metrics, producer, dlq, shutdown }
+        Self { people, metrics, patient, dlq, shutdown }
     }
 
     /// Learns from all of `records` or sets them aside; false if the shutdown came first.
@@ -74,7 +72,7 @@ impl Learner {
 
     /// Tries until the store has an answer.
     async fn learn(&self, activity: &Activity) -> Result<&'static str, Unusable> {
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
         loop {
             match self.people.record_activity(activity).await {
                 Ok(recorded) if recorded.applied => return Ok("learned"),
@@ -94,15 +92,32 @@ impl Learner {
 
     /// Tries until the broker has the record: it is never dropped.
     async fn set_aside(&self, record: &OwnedMessage, unusable: &Unusable) {
-        let mut backoff = Backoff::new();
-        let headers = aside::headers(record, unusable.reason, &unusable.error, self.people.now_ms());
-        while let Err(error) = aside::set_aside(&self.producer, &self.dlq, record, headers.clone()).await {
-            tracing::warn!(%error, topic = self.dlq, "a record cannot be set aside now; trying again");
-            self.metrics.activity_retry();
-            backoff.wait().await;
-        }
+        let at_ms = self.people.now_ms();
+        let headers = |left_out, attempts| {
+            let letter = DeadLetter {
+                reason: unusable.reason,
+                error: &unusable.error,
+                topic: record.topic(),
+                partition: record.partition(),
+                offset: record.offset(),
+                at_ms,
+                attempts,
+                left_out,
+                value_bytes: record.payload().map_or(0, <[u8]>::len),
+            };
+            letter.headers()
+        };
+        let Ok(()) = self.patient.copy(&self.dlq, record, headers, |time| self.wait(time)).await;
         let (partition, offset) = (record.partition(), record.offset());
         tracing::warn!(partition, offset, error = unusable.error, "an activity was set aside");
+    }
+
+    fn wait(&self, time: Duration) -> impl Future<Output = Result<(), Infallible>> + use<> {
+        self.metrics.activity_retry();
+        async move {
+            tokio::time::sleep(time).await;
+            Ok(())
+        }
     }
 }
 

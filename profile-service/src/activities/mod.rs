@@ -4,7 +4,6 @@
 //! of a batch are stored when all of it is learned or set aside, so nothing is lost; what is read again after a crash
 //! is recognised by its id. While the store is away the batch is tried again and the partitions are paused.
 
-mod aside;
 mod batch;
 mod learner;
 
@@ -24,7 +23,7 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
     message::{Message as _, OwnedMessage},
 };
-use runtime::kafka::{Kafka, Producer};
+use runtime::kafka::{self, Kafka, Patient, Producer};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
@@ -32,7 +31,7 @@ use crate::{metrics::Metrics, people::People};
 use learner::Learner;
 
 /// Name of the group.
-const GROUP: &str = "profile-service";
+pub const GROUP: &str = "profile-service";
 /// How often offsets are committed.
 const COMMIT: Duration = Duration::from_millis(500);
 /// A batch that takes longer holds the partitions: they are paused, and the group still hears from this member.
@@ -70,7 +69,7 @@ impl ConsumerContext for Member {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         let Rebalance::Revoke(partitions) = rebalance else { return };
         if !consumer.assignment_lost() {
-            committed(consumer.commit_consumer_state(CommitMode::Sync));
+            kafka::blocking(|| committed(consumer.commit_consumer_state(CommitMode::Sync)));
         }
         // librdkafka remembers a pause of ours beyond the assignment: the partition would stay silent when it comes back.
         if let Err(error) = consumer.resume(partitions) {
@@ -96,9 +95,10 @@ pub(crate) async fn consume(
     let consumer: Consumer =
         kafka.consumer_with(GROUP, &[], Member::default()).context("activities consumer")?;
     consumer.subscribe(&[&topic]).context("subscribe to activities")?;
-    let learner = Learner::new(people, metrics, producer, kafka.topic(proto::DLQ.name), shutdown.clone());
+    let patient = Patient::new(producer, metrics.publish_refused(), None);
+    let learner = Learner::new(people, metrics, patient, kafka.topic(proto::DLQ.name), shutdown.clone());
     let ended = follow(&consumer, &learner, &shutdown).await;
-    let closing = tokio::task::spawn_blocking(move || close(consumer));
+    let closing = tokio::task::spawn_blocking(move || close(consumer, &topic));
     if tokio::time::timeout(CLOSE, closing).await.is_err() {
         tracing::warn!("the group of the activities was not left in time");
     }
@@ -106,11 +106,8 @@ pub(crate) async fn consume(
 }
 
 /// Commits what is learned and leaves the group. Blocks the thread.
-fn close(consumer: Consumer) {
-    if !committed(consumer.commit_consumer_state(CommitMode::Sync)) {
-        // librdkafka before 2.14.2 can crash when it leaves a group whose coordinator is away.
-        std::mem::forget(consumer);
-    }
+fn close(consumer: Consumer, topic: &str) {
+    kafka::leave(consumer, topic, |consumer| committed(consumer.commit_consumer_state(CommitMode::Sync)));
 }
 
 async fn follow(consumer: &Consumer, learner: &Learner, shutdown: &CancellationToken) -> anyhow::Result<()> {
@@ -170,13 +167,10 @@ fn store_offsets(consumer: &Consumer, records: &[OwnedMessage]) {
     }
 }
 
-/// Whether all that is learned is committed. A commit that failed is repeated by the next one.
-fn committed(result: Result<(), KafkaError>) -> bool {
+/// A commit that failed is repeated by the next one.
+fn committed(result: Result<(), KafkaError>) {
     match result {
-        Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => true,
-        Err(error) => {
-            tracing::warn!(%error, "offsets of activities are not committed yet");
-            false
-        }
+        Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
+        Err(error) => tracing::warn!(%error, "offsets of activities are not committed yet"),
     }
 }

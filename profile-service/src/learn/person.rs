@@ -1,9 +1,6 @@
 //! A profile together with the moment before which everything about the user is forgotten.
 
-use proto::{
-    activity::User,
-    profile::{Applied, Profile},
-};
+use proto::{activity::User, profile::Profile};
 
 use super::{applied, decay::DAY_MS};
 
@@ -20,17 +17,21 @@ pub struct Person {
 }
 
 impl Person {
-    /// What stays of a user who is forgotten at `at_ms`, by the event `id` if there was one: the moment and that id.
+    /// What stays of a user who is forgotten at `at_ms`, by the event `id` if there was one: the moment, that id, and the
+    /// ids of what had been learned from since the moment.
     ///
     /// The platform's times are whole seconds, so the moment is cut to its second: what the user does next in the same
-    /// second is new. A redelivery of anything older teaches nothing.
+    /// second is new. A redelivery of anything older teaches nothing, and of what was forgotten with it neither.
     #[must_use]
     pub fn forgotten(&self, at_ms: i64, id: Option<&str>) -> Self {
-        let by = id.map(|id| Applied { id: id.to_owned(), at_ms });
-        Self {
-            profile: Profile { applied: by.into_iter().collect(), ..Profile::default() },
-            erased_before_ms: self.erased_before_ms.max(at_ms.saturating_sub(at_ms.rem_euclid(1000))),
+        let moment = at_ms.saturating_sub(at_ms.rem_euclid(1000));
+        let erased_before_ms = self.erased_before_ms.max(moment);
+        let mut applied = self.profile.applied.clone();
+        applied.retain(|entry| entry.at_ms >= erased_before_ms);
+        if let Some(id) = id {
+            applied::insert(&mut applied, id, at_ms);
         }
+        Self { profile: Profile { applied, ..Profile::default() }, erased_before_ms }
     }
 
     /// Somebody is known under this name.

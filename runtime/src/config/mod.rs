@@ -38,6 +38,8 @@ pub struct Settings {
     sources: Sources,
     asked: BTreeMap<String, Asked>,
     problems: Problems,
+    /// Nobody knows what stands in the file: what seems to be missing may be there.
+    unread: bool,
 }
 
 impl Settings {
@@ -59,9 +61,10 @@ impl Settings {
                 Err(error) => problems.add(format!("{name}: cannot be read: {error}")),
             }
         }
+        let unread = problems.count() > 0;
         sources.add_environment(service, environment);
         sources.add_flags(flags, &mut problems);
-        Self { service: service.to_owned(), sources, asked: BTreeMap::new(), problems }
+        Self { service: service.to_owned(), sources, asked: BTreeMap::new(), problems, unread }
     }
 
     /// No file, no environment, no flags: every setting at its default.
@@ -99,17 +102,43 @@ impl Settings {
         })
     }
 
+    /// A text that must be given and names a person: read like any other, never shown.
+    pub fn personal(&mut self, key: &str, meaning: &str) -> String {
+        let text: String = self.require(key, meaning);
+        if let Some(asked) = self.asked.get_mut(key) {
+            "…".clone_into(&mut asked.in_force);
+        }
+        text
+    }
+
     /// The address of a service: `http://host:port` or `https://…`. Another text is a problem.
     pub fn address(&mut self, key: &str, default: &str, meaning: &str) -> String {
         let address = self.get(key, default.to_owned(), meaning);
-        let host = address.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"));
-        if host.is_none_or(|(_, host)| host.is_empty()) {
-            self.problem(
-                key,
-                &format!("{:?} is not an address such as http://host:port", redacted(&address)),
-            );
+        self.check_address(key, &address);
+        address
+    }
+
+    /// The same of an address that must be given.
+    pub fn required_address(&mut self, key: &str, meaning: &str) -> String {
+        let address: String = self.require(key, meaning);
+        if !address.is_empty() {
+            self.check_address(key, &address);
         }
         address
+    }
+
+    /// The same of several, separated by commas.
+    pub fn addresses(&mut self, key: &str, default: &str, meaning: &str) -> String {
+        let addresses = self.get(key, default.to_owned(), meaning);
+        addresses.split(',').for_each(|address| self.check_address(key, address.trim()));
+        addresses
+    }
+
+    fn check_address(&mut self, key: &str, address: &str) {
+        if !value::is_address(address) {
+            let shown = redacted(address);
+            self.problem(key, &format!("{shown:?} is not an address such as http://host:port"));
+        }
     }
 
     /// One of a few words.
@@ -174,10 +203,36 @@ impl Settings {
         self.sources.below(table).map(str::to_owned).collect()
     }
 
+    /// Says which tables of an array have the same under `name`, where each must have its own; blanks are no twins.
+    pub fn distinct<'a>(
+        &mut self,
+        tables: &'a [String],
+        name: &str,
+        values: impl IntoIterator<Item = &'a str>,
+    ) {
+        let mut first = BTreeMap::new();
+        for (table, value) in tables.iter().zip(values).filter(|(_, value)| !value.is_empty()) {
+            let owner = first.entry(value).or_insert(table);
+            if *owner != table {
+                self.problem(
+                    &format!("{table}.{name}"),
+                    &format!("{owner} has the same; each needs its own"),
+                );
+            }
+        }
+    }
+
     /// Says what is wrong with a setting, or between two.
     pub fn problem(&mut self, key: &str, wrong: &str) {
         let place = self.sources.place(key);
-        self.problems.add(format!("{place}{key}: {wrong}"));
+        self.problem_elsewhere(&format!("{place}{key}: {wrong}"));
+    }
+
+    /// Says what is wrong in a file that a setting names; `problem` itself says where.
+    pub fn problem_elsewhere(&mut self, problem: &str) {
+        if !self.unread {
+            self.problems.add(problem.to_owned());
+        }
     }
 
     /// Every setting that was asked for, by key.
@@ -188,9 +243,8 @@ impl Settings {
     /// Everything in force, one line a setting, secrets left out.
     #[must_use]
     pub fn print(&self) -> String {
-        self.asked.values().fold(String::new(), |mut text, asked| {
-            writeln!(text, "{} = {:?}  # {}", asked.key, asked.in_force, asked.origin)
-                .expect("a String takes all");
+        self.asked.iter().fold(String::new(), |mut text, (key, asked)| {
+            writeln!(text, "{key} = {:?}  # {}", asked.in_force, asked.origin).expect("a String takes all");
             text
         })
     }
@@ -201,7 +255,7 @@ impl Settings {
     /// Everything that was wrong, settings that nobody asked for included.
     pub fn finish(mut self) -> Result<(), Problems> {
         for (key, place) in self.sources.left_over() {
-            self.problems.add(format!("{place}{key}: {} has no such setting", self.service));
+            self.problem_elsewhere(&format!("{place}{key}: {} has no such setting", self.service));
         }
         if self.problems.count() == 0 { Ok(()) } else { Err(self.problems) }
     }

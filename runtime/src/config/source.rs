@@ -53,8 +53,9 @@ impl Sources {
         match Document::parse(text.clone()) {
             Ok(document) => self.add_table("", document.as_table(), &File { name, text: &text }),
             Err(error) => {
-                let line = error.span().map_or(1, |span| line_of(&text, span.start));
-                problems.add(format!("{name}:{line}: {}", error.message()));
+                let at = error.span().map_or(0, |span| span.start);
+                let (line, column) = (line_of(&text, at), column_of(&text, at));
+                problems.add(format!("{name}:{line}:{column}: {}", error.message()));
             }
         }
     }
@@ -163,6 +164,11 @@ struct File<'a> {
 
 fn line_of(text: &str, at: usize) -> usize {
     text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
+}
+
+fn column_of(text: &str, at: usize) -> usize {
+    let before = text.get(..at).unwrap_or(text);
+    before.chars().rev().take_while(|c| *c != '\n').count() + 1
 }
 
 fn text_of(value: &Value) -> String {

@@ -53,9 +53,36 @@ fn every_problem_is_told_at_once_with_file_line_and_key() {
 }
 
 #[test]
-fn a_file_that_is_no_toml_is_told_with_its_line() {
-    let (folder, settings) = load("a = 1\nb = = 2\n", &[], &[]);
-    assert!(problems(&folder, settings).starts_with("gateway.toml:2: "));
+fn a_file_that_is_no_toml_is_told_with_its_place_and_nothing_seems_to_be_missing() {
+    let (folder, mut settings) = load("a = 1\nb = = 2\n", &[], &["c=1", "oops"]);
+    settings.require::<String>("d", "It.");
+    let told = problems(&folder, settings);
+    assert!(told.starts_with("gateway.toml:2:5: "), "{told}");
+    assert_eq!(told.lines().skip(1).collect::<Vec<_>>(), ["--set oops: write it as key=value"]);
+
+    let mut settings = Settings::load("gateway", Some(Path::new("/nowhere/gateway.toml")), [], &[]);
+    settings.require::<String>("d", "It.");
+    let told = settings.finish().unwrap_err().to_string();
+    assert!(
+        told.starts_with("/nowhere/gateway.toml: cannot be read: ") && told.lines().count() == 1,
+        "{told}"
+    );
+}
+
+#[test]
+fn tables_that_must_differ_are_told_with_the_first_that_has_the_same() {
+    let file = "[[accounts]]\nname = \"a\"\n[[accounts]]\nname = \"b\"\n[[accounts]]\nname = \"a\"\n[[accounts]]\n[[accounts]]\n";
+    let (folder, mut settings) = load(file, &[], &["accounts.3.x=", "accounts.4.x="]);
+    let tables = settings.tables("accounts");
+    let names: Vec<String> = tables
+        .iter()
+        .map(|table| settings.get(&format!("{table}.name"), String::new(), "Its name."))
+        .collect();
+    tables.iter().for_each(|table| drop(settings.optional::<String>(&format!("{table}.x"), "X.")));
+    settings.distinct(&tables, "name", names.iter().map(String::as_str));
+    assert!(settings.print().contains("accounts.1.name = \"b\""), "{}", settings.print());
+    let same = "gateway.toml:6: accounts.2.name: accounts.0 has the same; each needs its own\n";
+    assert_eq!(problems(&folder, settings), same);
 }
 
 #[test]
@@ -95,6 +122,28 @@ fn a_table_of_foreign_keys_keeps_their_dots() {
 }
 
 #[test]
+fn an_address_is_absolute_and_takes_a_path() {
+    for good in ["http://h:1", "https://go.example.com", "https://go.example.com/base/", "http://[::1]:80"] {
+        assert!(value::is_address(good), "{good}");
+    }
+    for bad in
+        ["", "go.example.com", "/base", "ftp://h", "https://", "http://h?x=1", "http://h#x", "http://a b"]
+    {
+        assert!(!value::is_address(bad), "{bad}");
+    }
+    let (folder, mut settings) = load("base = \"nonsense\"\nmany = \"http://a:1, b:2\"\n", &[], &[]);
+    settings.required_address("base", "The base.");
+    settings.required_address("none", "None.");
+    settings.addresses("many", "http://c:3", "Many.");
+    assert_eq!(
+        problems(&folder, settings),
+        "gateway.toml:1: base: \"nonsense\" is not an address such as http://host:port\n\
+         none: is missing; none.\n\
+         gateway.toml:2: many: \"b:2\" is not an address such as http://host:port\n"
+    );
+}
+
+#[test]
 fn a_blank_is_missing_and_an_address_has_a_scheme_and_a_host() {
     let (folder, mut settings) = load("app_id = \" \"\napi = \"nonsense\"\nhome = \"https://\"\n", &[], &[]);
     assert_eq!(settings.require::<String>("app_id", "Its AppId."), "");
@@ -107,6 +156,15 @@ fn a_blank_is_missing_and_an_address_has_a_scheme_and_a_host() {
          gateway.toml:2: api: \"nonsense\" is not an address such as http://host:port\n\
          gateway.toml:3: home: \"https://\" is not an address such as http://host:port\n"
     );
+}
+
+#[test]
+fn what_names_a_person_is_read_and_never_shown() {
+    let (folder, mut settings) = load("openid = \"oLi\"\n", &[], &[]);
+    assert_eq!(settings.personal("openid", "Who it is."), "oLi");
+    assert_eq!(settings.personal("other", "Who else."), "");
+    assert!(!settings.print().contains("oLi"), "{}", settings.print());
+    assert_eq!(problems(&folder, settings), "other: is missing; who else.\n");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Kafka clients with the settings that the promises need; headers; topics.
 
 mod follow;
+mod member;
+mod patient;
 mod producer;
 mod topics;
 
@@ -18,6 +20,8 @@ use rdkafka::{
 use crate::config::Settings;
 
 pub use follow::{TableRecord, follow};
+pub use member::{blocking, leave};
+pub use patient::{Outgoing, Patient};
 pub use producer::{Delivery, ProduceError, Producer};
 pub use topics::{TopicSpec, create_topics};
 
@@ -163,7 +167,12 @@ impl Kafka {
 fn properties_of(settings: &mut Settings, table: &str, meaning: &str) -> Vec<(String, String)> {
     let names = settings.keys(table).into_iter();
     let read = names.filter_map(|name| {
-        let value = settings.secret(&format!("{table}.{name}"), meaning)?;
+        let key = format!("{table}.{name}");
+        let value = settings.secret(&key, meaning)?;
+        if ClientConfig::new().set(&name, value.expose()).create_native_config().is_err() {
+            // Without librdkafka's own words: they hold the value.
+            settings.problem(&key, "librdkafka has no such property, or takes no such value");
+        }
         Some((name, value.expose().to_owned()))
     });
     read.collect()
@@ -182,7 +191,9 @@ pub fn header<'a>(headers: Option<&'a BorrowedHeaders>, name: &str) -> Option<&'
     std::str::from_utf8(found.value?).ok()
 }
 
-fn owned_headers(headers: &[(&str, Cow<'_, str>)]) -> OwnedHeaders {
+/// Headers for [`Outgoing`].
+#[must_use]
+pub fn owned_headers(headers: &[(&str, Cow<'_, str>)]) -> OwnedHeaders {
     headers.iter().fold(OwnedHeaders::new_with_capacity(headers.len()), |owned, (key, value)| {
         owned.insert(Header { key, value: Some(value.as_bytes()) })
     })
@@ -205,3 +216,25 @@ impl ClientContext for Quiet {
 }
 
 impl ConsumerContext for Quiet {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_property_that_librdkafka_refuses_is_told_by_its_key_and_without_its_value() {
+        let flags = [
+            "kafka.properties.sasl.pasword=hush",
+            "kafka.properties.security.protocol=hush",
+            "kafka.properties.client.rack=a",
+        ];
+        let mut settings = Settings::load("gateway", None, [], &flags.map(str::to_owned));
+        Kafka::read(&mut settings);
+        let told = settings.finish().unwrap_err().to_string();
+        let refused = "librdkafka has no such property, or takes no such value\n";
+        let expected = format!(
+            "--set: kafka.properties.sasl.pasword: {refused}--set: kafka.properties.security.protocol: {refused}"
+        );
+        assert_eq!(told, expected);
+    }
+}

@@ -24,12 +24,37 @@ pub enum ProduceError {
     /// The local queue is full: the broker takes less than comes in. Nothing was sent.
     #[error("the queue to kafka is full")]
     QueueFull,
-    /// The broker did not report in time or refused; the record may be in the topic all the same.
+    /// The record is larger than the client's or the topic's bound: no repeat changes that.
+    #[error("the record is larger than the topic takes")]
+    TooLarge,
+    /// The topic takes nothing of ours as it is: no right to write, a name that is none, a policy. A person has to mend that.
+    #[error("kafka refuses the record: {0}")]
+    Refused(KafkaError),
+    /// The broker did not report in time, or could not take it now; the record may be in the topic all the same.
     #[error("kafka did not take the record: {0}")]
-    NotTaken(#[from] KafkaError),
+    NotTaken(KafkaError),
     /// The producer is ending.
     #[error("the producer is ending")]
     Ending,
+}
+
+impl From<KafkaError> for ProduceError {
+    fn from(error: KafkaError) -> Self {
+        use RDKafkaErrorCode as Code;
+        match error.rdkafka_error_code() {
+            Some(Code::QueueFull) => Self::QueueFull,
+            Some(Code::MessageSizeTooLarge | Code::MessageBatchTooLarge) => Self::TooLarge,
+            Some(
+                Code::TopicAuthorizationFailed
+                | Code::ClusterAuthorizationFailed
+                | Code::InvalidTopic
+                | Code::InvalidRecord
+                | Code::InvalidTimestamp
+                | Code::PolicyViolation,
+            ) => Self::Refused(error),
+            _ => Self::NotTaken(error),
+        }
+    }
 }
 
 /// An idempotent producer. Clones share it.
@@ -85,7 +110,7 @@ impl Producer {
     /// Hands a record over; `None` as payload is a tombstone. It is under way when this returns.
     ///
     /// # Errors
-    /// The queue is full or the client is broken for good; nothing was sent.
+    /// The queue is full, the record too large for the client, or the client is broken for good; nothing was sent.
     pub fn send(
         &self,
         topic: &str,
@@ -109,13 +134,7 @@ impl Producer {
     ) -> Result<Delivery, ProduceError> {
         let mut record = FutureRecord::<[u8], [u8]>::to(topic).key(key).headers(headers);
         record.payload = payload;
-        match self.0.send_result(record) {
-            Ok(delivery) => Ok(Delivery(delivery)),
-            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
-                Err(ProduceError::QueueFull)
-            }
-            Err((error, _)) => Err(error.into()),
-        }
+        self.0.send_result(record).map(Delivery).map_err(|(error, _)| error.into())
     }
 
     /// What has broken the producer for good, if anything: the process has to be started again.

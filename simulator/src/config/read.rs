@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use runtime::config::Settings;
 use serde_json::Value;
 use wechat::account::{AccountKind, Mode, RuleSet};
+use wechat::envelope::AesKey;
 use wechat::push::Format;
 
 use super::{Account, Config, Limits, MenuAction, MenuButton, Person};
+use crate::tap::is_address;
 
 impl Config {
     /// Reads the settings; every problem is collected there.
@@ -39,13 +41,18 @@ impl Config {
         config
     }
 
-    /// People need an account, and accounts need names of their own.
+    /// People need an account, and every account a name and an `AppId` of its own.
     fn check(&self, settings: &mut Settings) {
         for (n, account) in self.accounts.iter().enumerate() {
-            if self.accounts[..n].iter().any(|other| other.name == account.name) {
-                settings
-                    .problem(&format!("accounts.{n}.name"), "another account has this name: give it its own");
-            }
+            let before = &self.accounts[..n];
+            let mut own = |key: &str, text: &str, taken: bool| {
+                if taken && !text.is_empty() {
+                    let key = format!("accounts.{n}.{key}");
+                    settings.problem(&key, "another account has the same: give it its own");
+                }
+            };
+            own("name", &account.name, before.iter().any(|other| other.name == account.name));
+            own("app_id", &account.app_id, before.iter().any(|other| other.app_id == account.app_id));
         }
         for (n, person) in self.people.iter().enumerate() {
             if !self.accounts.iter().any(|account| account.name == person.account) {
@@ -93,11 +100,14 @@ impl Account {
                 "is needed in compatible and safe mode: give it, or set mode to plain",
             );
         }
+        if aes_key.as_ref().is_some_and(|key| AesKey::parse(key.expose()).is_err()) {
+            settings.problem(&key("aes_key"), "is no EncodingAESKey: copy the 43 characters");
+        }
         let name: String = settings.require(&key("name"), "Name in requests.");
         Self {
             title: settings.get(&key("title"), name.clone(), "How the phone calls it."),
             name,
-            gateway: settings.require(&key("gateway"), "Address of the gateway for its pushes."),
+            gateway: read_address(settings, &key("gateway"), "Address of the gateway for its pushes."),
             app_id: settings.require(&key("app_id"), "AppId, wx…."),
             app_secret: secret(settings, &key("app_secret"), "AppSecret for the token endpoints."),
             original_id: settings.require(&key("original_id"), "Original id, gh_…."),
@@ -123,11 +133,21 @@ fn secret(settings: &mut Settings, key: &str, meaning: &'static str) -> wechat::
     }
 }
 
+const NO_ADDRESS: &str = "is not an address such as http://host:port/path";
+
+fn read_address(settings: &mut Settings, key: &str, meaning: &'static str) -> String {
+    let address: String = settings.require(key, meaning);
+    if !address.is_empty() && !is_address(&address) {
+        settings.problem(key, NO_ADDRESS);
+    }
+    address
+}
+
 impl Person {
     fn read(settings: &mut Settings, at: &str) -> Self {
         Self {
             account: settings.require(&format!("{at}.account"), "Name of the account."),
-            openid: settings.require(&format!("{at}.openid"), "OpenID of the person there."),
+            openid: settings.personal(&format!("{at}.openid"), "OpenID of the person there."),
             name: settings.require(&format!("{at}.name"), "How the phone calls the person."),
             about: settings.get(&format!("{at}.about"), String::new(), "One line about the person."),
         }
@@ -143,6 +163,9 @@ fn read_button(settings: &mut Settings, at: &str) -> MenuButton {
     let key = settings.optional::<String>(&format!("{at}.key"), "Key that a tap pushes with CLICK.");
     let url =
         settings.optional::<String>(&format!("{at}.url"), "Page that a tap opens and pushes with VIEW.");
+    if url.as_deref().is_some_and(|url| !is_address(url)) {
+        settings.problem(&format!("{at}.url"), NO_ADDRESS);
+    }
     let inner = read_menu(settings, &format!("{at}.buttons"));
     let action = match (key, url) {
         (Some(key), None) => MenuAction::Click(key),
@@ -219,8 +242,40 @@ mod tests {
         let safe = ACCOUNT.replace("mode = 'plain'", "mode = 'safe'");
         let (_, finished) = read(&format!("weather_file = '/nowhere.json'\n{ACCOUNT}{safe}{person}"));
         let problems = finished.unwrap_err();
-        for said in ["another account has this name", "no account of this name", "aes_key", "/nowhere.json"] {
+        for said in [
+            ":11: accounts.1.name: another account has the same",
+            ":13: accounts.1.app_id: another account has the same",
+            "accounts.1.aes_key: is needed",
+            ":19: people.0.account: there is no account of this name",
+            "/nowhere.json",
+        ] {
             assert!(problems.contains(said), "{said}: {problems}");
         }
+    }
+
+    #[test]
+    fn what_is_no_address_and_no_key_is_refused_with_its_line() {
+        let menu = "[[accounts.menu]]\nname = '会员'\nurl = 'csair.example'\n";
+        let account = ACCOUNT.replace("http://g/air", "g/air").replace("mode = 'plain'", "aes_key = 'short'");
+        let problems = read(&format!("{account}{menu}")).1.unwrap_err();
+        for said in [
+            ":3: accounts.0.gateway: is not an address",
+            ":8: accounts.0.aes_key: is no EncodingAESKey",
+            ":11: accounts.0.menu.0.url: is not an address",
+        ] {
+            assert!(problems.contains(said), "{said}: {problems}");
+        }
+        assert!(!problems.contains("short"), "{problems}");
+    }
+
+    #[test]
+    fn the_settings_in_force_show_nobodys_openid() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let person = "[[people]]\naccount = 'air'\nopenid = 'oChen'\nname = '陈女士'\n";
+        std::fs::write(file.path(), format!("{ACCOUNT}{person}")).unwrap();
+        let mut settings = Settings::load("simulator", Some(file.path()), [], &[]);
+        assert_eq!(Config::read(&mut settings).people[0].openid, "oChen");
+        let printed = settings.print();
+        assert!(printed.contains("陈女士") && !printed.contains("oChen"), "{printed}");
     }
 }

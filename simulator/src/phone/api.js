@@ -2,7 +2,7 @@
 
 async function json(answer) {
   const body = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(body.error ?? `HTTP ${answer.status}`);
+  if (!answer.ok) throw new Error(body.say ?? `HTTP ${answer.status}`);
   return body;
 }
 
@@ -53,5 +53,5 @@ export const replies = (guest) => backstage(`/backstage/replies?${whose(guest)}`
 
 export const profile = (guest) => backstage(`/backstage/profile?${whose(guest)}`).then((answer) => answer?.profile ?? answer);
 
-/** Tells the gateway of a tap on one of its links, without following where it leads. */
-export const tap = (address) => fetch(address, { redirect: "manual" }).catch(() => undefined);
+/** Tells the gateway of a tap on one of its links; resolves to where it leads. */
+export const tap = (address) => post("/sim/tap", { address });

@@ -56,7 +56,14 @@ function verdict(rule) {
 }
 
 function sources(sources) {
-  return sources.map((source) => h("p", { class: "source" }, source.name, h("span", { class: "tag" }, STATES[source.state] ?? "—"), h("code", {}, source.value || "—")));
+  return sources.map((source) => h("p", { class: "source" }, source.name, h("span", { class: "tag" }, STATES[source.state] ?? "—"), h("code", {}, leaves(source.value) || "—")));
+}
+
+/** The fields of an object, else the text as it came. */
+function leaves(value) {
+  try {
+    return Object.entries(JSON.parse(value)).map(([name, leaf]) => `${name} ${typeof leaf === "string" ? leaf : JSON.stringify(leaf)}`).join(" · ");
+  } catch { return value; }
 }
 
 function question(made) {

@@ -13,6 +13,14 @@ export function h(tag, properties = {}, ...children) {
   return element;
 }
 
+/** Lets an element that is no button answer to a click, and to Enter while it has the focus itself. */
+export function pressable(element, then) {
+  element.tabIndex = 0;
+  element.addEventListener("click", then);
+  element.addEventListener("keydown", (event) => { if (event.key === "Enter" && event.target === element) then(event); });
+  return element;
+}
+
 /** A label in Chinese, with its English beside it. */
 export const both = (chinese, english) => [chinese, " ", h("span", { lang: "en" }, english)];
 
@@ -47,7 +55,7 @@ const HUES = [165, 213, 38, 8, 96, 325];
 
 /** A colour that stays with a person. */
 export function hue(name) {
-  let sum = 0;
-  for (const letter of name) sum = sum * 31 + letter.codePointAt(0) & 0xffff;
-  return String(HUES[sum % HUES.length]);
+  let hash = 0x811c9dc5; // FNV-1a, whose upper half is the better mixed one.
+  for (const letter of name) hash = Math.imul(hash ^ letter.codePointAt(0), 0x01000193);
+  return String(HUES[(hash >>> 16) % HUES.length]);
 }

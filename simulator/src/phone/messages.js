@@ -1,6 +1,6 @@
 // What stands in a conversation: messages that arrived, and what the guest did.
 
-import { both, fields, h } from "./dom.js";
+import { both, fields, h, pressable } from "./dom.js";
 
 /** A message as it arrived. `reader` knows what taps do: `open(address, title)`, `option(id, content)`. */
 export function bubble(message, reader) {
@@ -32,8 +32,8 @@ function card(article, picture, reader, kind) {
     ? h("img", { src: picture, alt: "", onerror: (event) => event.target.replaceWith(h("span", { class: "blank" })) })
     : h("span", { class: "blank" });
   const open = article.url ? () => reader.open(article.url, article.title) : () => reader.toast("这张卡片会打开小程序");
-  return h("div", { class: "card", role: "button", tabindex: "0", onclick: open }, image,
-    h("b", {}, article.title ?? ""), h("p", {}, article.description ?? ""), kind ? h("footer", {}, kind) : null);
+  return pressable(h("div", { class: "card", role: "button" }, image,
+    h("b", {}, article.title ?? ""), h("p", {}, article.description ?? ""), kind ? h("footer", {}, kind) : null), open);
 }
 
 const LINK = /<a\s+([^>]*)>([\s\S]*?)<\/a>/gi;

@@ -1,7 +1,7 @@
 // One phone in one hand: the list of people, the conversation, the menu.
 
 import * as api from "./api.js";
-import { both, h, hour, hue, time } from "./dom.js";
+import { both, h, hour, hue, pressable, time } from "./dom.js";
 import { bubble, deed } from "./messages.js";
 
 const GAP_MS = 5 * 60_000;
@@ -20,6 +20,7 @@ export class Phone {
     this.screen = h("div", { class: "screen" }, h("div", { class: "status" }, this.clock, h("i")), this.title, this.body);
     this.element = h("article", { class: "phone" }, this.screen);
     this.screen.addEventListener("click", () => this.closeMenus());
+    this.screen.addEventListener("keydown", (event) => { if (event.key === "Escape") this.closeAll(); });
     this.tick();
     this.home();
   }
@@ -74,11 +75,17 @@ export class Phone {
     if (known) known[kind] = data;
     else this.items.push({ kind, at: data.at ?? data.received_at, [kind]: data, born: Date.now() });
     this.items = this.items.slice(-SHOWN);
+    this.follow = true;
     if (kind === "message" && !known) this.world.choose(this, this.items.at(-1));
     else this.draw();
   }
 
+  /** Draws the conversation; its place and focus stay unless something new is at its end. */
   draw() {
+    const { scrollTop, scrollHeight, clientHeight } = this.talk;
+    const stays = !this.follow && scrollHeight - scrollTop - clientHeight > 60;
+    const focused = [...this.talk.children].findIndex((line) => line.contains(document.activeElement));
+    this.follow = false;
     let before = 0;
     const lines = this.items.flatMap((item) => {
       const gap = item.at - before > GAP_MS;
@@ -88,7 +95,8 @@ export class Phone {
     });
     const again = this.away ? h("div", { class: "again" }, this.entrance()) : "";
     this.talk.replaceChildren(...lines, this.items.length ? again : this.welcome());
-    this.talk.scrollTop = this.talk.scrollHeight;
+    this.talk.scrollTop = stays ? scrollTop : this.talk.scrollHeight;
+    this.talk.children[focused]?.querySelector("[tabindex], button")?.focus({ preventScroll: true });
   }
 
   line(item) {
@@ -99,14 +107,14 @@ export class Phone {
     if (item.kind === "message") {
       const body = bubble(item.message.message, this);
       const card = body.classList.contains("card");
-      body.addEventListener("click", () => this.world.choose(this, item, !card));
+      pressable(body, () => this.world.choose(this, item, !card));
       return h("div", { class: `line${mark}`, style }, h("span", { class: "face account" }, (this.account?.title ?? "").slice(0, 1)), body);
     }
     const done = deed(item.push, this.account);
     const last = item.push.attempts.at(-1);
     const failed = last && last.status !== 200 ? " failed" : "";
     if (done.note) return h("div", { class: `note${mark}` }, h("button", { type: "button", onclick: choose }, done.note, failed ? " · 未送达" : ""));
-    return h("div", { class: `line mine${mark}${failed}`, style }, face(this.guest), h("div", { class: "bubble", onclick: choose }, done.said));
+    return h("div", { class: `line mine${mark}${failed}`, style }, face(this.guest), pressable(h("div", { class: "bubble" }, done.said), choose));
   }
 
   welcome() {
@@ -137,17 +145,24 @@ export class Phone {
   /** A tap on an option of a msgmenu. */
   option(id, content) { return this.do({ act: "menu_option", id, content }); }
 
-  /** A tap on a link. */
+  /** A tap on a link, as WeChat's own browser opens it: one of the gateway's is asked where it leads. */
   open(address, title) {
-    const ours = /\/c\/[^/]+$/.test(new URL(address).pathname);
-    if (ours) api.tap(address);
-    const close = () => sheet.remove();
-    const sheet = h("section", { class: "sheet", onclick: (event) => event.stopPropagation() },
-      h("header", {}, new URL(address).host, h("button", { type: "button", "aria-label": "关闭 Close", onclick: close }, "✕")),
-      h("h2", {}, title ?? ""),
-      ours ? h("p", {}, both("这一点已经到了网关，口味从此记住。", "The gateway has this tap; the taste is learned from it.")) : null,
-      h("a", { href: address, target: "_blank", rel: "noopener noreferrer" }, "在浏览器里打开原文 Open the page ↗"));
-    this.screen.append(sheet);
+    this.closeAll();
+    const host = h("span", {}, new URL(address).host);
+    const close = h("button", { type: "button", "aria-label": "关闭 Close", onclick: () => this.closeAll() }, "✕");
+    const told = h("p", {});
+    const page = h("a", { href: address, target: "_blank", rel: "noopener noreferrer" }, both("在浏览器里打开原文", "Open the page ↗"));
+    this.screen.append(h("section", { class: "sheet", role: "dialog", "aria-label": title, onclick: (event) => event.stopPropagation() },
+      h("header", {}, host, close), h("h2", {}, title ?? ""), told, page));
+    close.focus();
+    if (!/\/c\/[^/]+$/.test(new URL(address).pathname)) return;
+    api.tap(address).then(({ status, location }) => {
+      const there = new URL(location ?? address, address);
+      host.textContent = there.host;
+      page.href = there;
+      told.replaceChildren(...(location ? both("这一点已经到了网关，口味从此记住。", "The gateway has this tap; the taste is learned from it.")
+        : status === 410 ? both("这条链接已经过期，网关不再指路。", "This link has expired.") : [`网关回答 ${status}，没有说去哪里。`]));
+    }).catch((error) => told.replaceChildren(`网关没有回答：${error.message}`));
   }
 
   bar() {
@@ -196,6 +211,12 @@ export class Phone {
       official && entry(both("关注", "Follow"), { act: "subscribe" }),
       official && entry(both("取消关注", "Unfollow"), { act: "unsubscribe" }),
       official && entry(both("扫一扫", "Scan"), { act: "scan", scene: "counter" })));
+  }
+
+  /** Menus and the page of a link. */
+  closeAll() {
+    this.closeMenus();
+    for (const sheet of this.screen.querySelectorAll(".sheet")) sheet.remove();
   }
 
   closeMenus() { for (const open of this.screen.querySelectorAll(".submenu, .more")) open.remove(); }

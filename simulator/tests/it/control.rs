@@ -23,7 +23,7 @@ async fn people_come_in_the_order_of_the_configuration() {
     assert_eq!(names(&harness.post("/sim/people", &added).await).last().unwrap(), "新读者");
     assert_eq!(harness.send("paper", "o-new").await, 45015, "known, but silent so far");
     let stranger = json!({ "account": "nobody", "openid": "o", "name": "n" });
-    assert!(harness.post("/sim/people", &stranger).await["error"].is_string());
+    assert!(harness.post("/sim/people", &stranger).await["say"].is_string());
     let accounts = harness.get("/sim/accounts").await;
     let menu = json!([{ "type": "click", "name": "值机", "key": "CHECK_IN" }]);
     assert_eq!(
@@ -40,7 +40,7 @@ async fn the_clock_moves_for_all() {
     let moved = harness.post("/sim/clock", &json!({ "advance_ms": 60_000 })).await;
     assert!((T0 + 61_000..T0 + 71_000).contains(&moved["now_ms"].as_i64().unwrap()));
     assert!((T0 + 61_000..T0 + 71_000).contains(&harness.clock.now_ms()));
-    assert!(harness.post("/sim/clock", &json!({})).await["error"].is_string());
+    assert!(harness.post("/sim/clock", &json!({})).await["say"].is_string());
 }
 
 #[tokio::test]
@@ -119,6 +119,54 @@ async fn sources_page_extra_routes_and_liveness_are_on_one_port() {
 async fn an_act_that_the_account_does_not_know_is_refused() {
     let harness = Harness::start(|_| ()).await;
     let refused = harness.act("paper", "o-li", json!({ "act": "click", "key": "K" })).await;
-    assert!(refused["error"].as_str().unwrap().contains("pushes nothing"), "{refused}");
+    assert!(refused["say"].as_str().unwrap().contains("pushes nothing"), "{refused}");
     assert!(harness.gateway.pushed().is_empty());
+}
+
+#[tokio::test]
+async fn a_question_that_is_not_understood_is_refused_as_json_that_says_why() {
+    let harness = Harness::start(|_| ()).await;
+    let url = |path: &str| format!("{}{path}", harness.address);
+    for (path, why) in [
+        ("/sim/messages?since=first", "since"),
+        ("/sim/messages?openId=o-li", "openId"),
+        ("/sim/sends?wait=-1", "wait"),
+        ("/sim/pushes?page=2", "page"),
+        ("/sim/stream?open_id=o-li", "open_id"),
+        ("/sim/sources/weather", "city"),
+    ] {
+        refused(harness.http.get(url(path)), why).await;
+    }
+    for (path, body, why) in [
+        ("/sim/push", json!({ "account": "paper", "document": "d", "repeats": 3 }), "repeats"),
+        ("/sim/people", json!({ "account": "paper", "openid": "o", "name": "n", "age": 7 }), "age"),
+        ("/sim/clock", json!({ "advance": 1 }), "advance"),
+        ("/sim/tap", json!({ "address": "javascript:alert(1)" }), "address"),
+    ] {
+        refused(harness.http.post(url(path)).json(&body), why).await;
+    }
+    let cut = harness.http.post(url("/sim/clock")).header("content-type", "application/json").body("{");
+    refused(cut, "JSON").await;
+}
+
+async fn refused(request: reqwest::RequestBuilder, why: &str) {
+    let answer = request.send().await.unwrap();
+    assert!(answer.status().is_client_error(), "{why}: {}", answer.status());
+    let answer: Value = answer.json().await.unwrap();
+    assert_eq!(answer["ok"], false, "{answer}");
+    assert!(answer["say"].as_str().unwrap().contains(why), "{why}: {answer}");
+}
+
+#[tokio::test]
+async fn a_tap_tells_where_the_link_leads_and_does_not_go_there() {
+    let harness = Harness::start(|_| ()).await;
+    let away = json!({ "path": "source", "kind": "redirect", "location": "https://paper.example/a" });
+    harness.post("/sim/faults", &away).await;
+    let link = json!({ "address": format!("{}/sim/sources/weather?city=x", harness.address) });
+    assert_eq!(
+        harness.post("/sim/tap", &link).await,
+        json!({ "status": 302, "location": "https://paper.example/a" })
+    );
+    let nobody = harness.post("/sim/tap", &json!({ "address": "http://127.0.0.1:1/c/x" })).await;
+    assert!(nobody["say"].as_str().unwrap().contains("nobody answers"), "{nobody}");
 }

@@ -110,6 +110,26 @@ async fn faults_are_for_their_path_account_and_user() {
     assert_eq!(harness.get("/sim/faults").await["faults"][0]["count"], 1);
     let cleared = harness.http.delete(format!("{}/sim/faults", harness.address)).send().await.unwrap();
     assert_eq!(cleared.json::<Value>().await.unwrap(), json!({ "faults": [] }));
-    let wrong = harness.post("/sim/faults", &json!({ "path": "send", "kind": "earthquake" })).await;
-    assert!(wrong["error"].is_string(), "{wrong}");
+}
+
+#[tokio::test]
+async fn a_script_with_a_mistake_is_refused_whole_and_says_what_is_allowed() {
+    let harness = Harness::start(|_| ()).await;
+    let good = json!({ "path": "send", "kind": "reset" });
+    for (bad, says) in [
+        (json!({ "path": "send", "kind": "earthquake" }), "hang"),
+        (json!({ "path": "mail", "kind": "reset" }), "token"),
+        (json!({ "path": "send", "kind": "reset", "times": 3 }), "\"times\"; it has path, kind, account"),
+        (json!({ "path": "send", "kind": "errcode", "errcode": 1, "text": "x" }), "errcode, errmsg"),
+        (json!({ "path": "send" }), "every fault has path and kind"),
+        (json!("reset"), "this is no fault"),
+    ] {
+        let url = format!("{}/sim/faults", harness.address);
+        let answer = harness.http.post(url).json(&json!([good, bad])).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{bad}");
+        let answer: Value = answer.json().await.unwrap();
+        assert!(answer["say"].as_str().unwrap().contains(says), "{says}: {answer}");
+        assert_eq!(answer["ok"], false);
+    }
+    assert_eq!(harness.get("/sim/faults").await, json!({ "faults": [] }));
 }

@@ -56,7 +56,7 @@ pub(super) struct Tokens {
     app_id: String,
     secret: Secret,
     cached: RwLock<Option<Arc<Access>>>,
-    /// Held while a token is fetched; remembers how the last fetches failed.
+    /// Held while a token is fetched, which makes it one connection; remembers how the last fetches failed.
     fetch: Mutex<Option<Failed>>,
 }
 

@@ -74,13 +74,18 @@ impl Wire {
         })
     }
 
-    /// Posts JSON and gives the body of the answer, which must come with status 200.
-    ///
-    /// A kept connection that dies before a byte was written is replaced by a fresh one, once.
-    pub(super) async fn post(&self, path_and_query: &str, json: &str) -> Result<Bytes, Failure> {
+    /// [`Wire::post`], when one of the `max_connections` places is free.
+    pub(super) async fn post_in_turn(&self, path_and_query: &str, json: &str) -> Result<Bytes, Failure> {
         let busy = || Failure::NotSent("all connections are busy".to_owned());
         let permit = timeout(self.connect_timeout, self.permits.acquire()).await.map_err(|_| busy())?;
         let _permit = permit.map_err(|_| busy())?;
+        self.post(path_and_query, json).await
+    }
+
+    /// Posts JSON at once and gives the body of the answer, which must come with status 200.
+    ///
+    /// A kept connection that dies before a byte was written is replaced by a fresh one, once.
+    pub(super) async fn post(&self, path_and_query: &str, json: &str) -> Result<Bytes, Failure> {
         let json = Bytes::copy_from_slice(json.as_bytes());
         if let Some(kept) = self.kept() {
             // Lets the runtime notice that the server has closed it meanwhile, before anything is written.

@@ -1,8 +1,8 @@
 //! A small HTTP server that answers, hangs or dies as a test tells it, and remembers what reached it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ type Script = dyn Fn(&Request, usize) -> Act + Send + Sync;
 /// A running server; it ends with the test's runtime.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
-    requests: Arc<Mutex<Vec<Request>>>,
+    requests: Arc<watch::Sender<Vec<Request>>>,
     pub(crate) connections: Arc<AtomicUsize>,
     open: watch::Sender<usize>,
     most_open: Arc<AtomicUsize>,
@@ -60,7 +60,7 @@ impl Server {
     pub(crate) async fn start(script: impl Fn(&Request, usize) -> Act + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let requests = Arc::new(Mutex::new(Vec::new()));
+        let requests = Arc::new(watch::Sender::new(Vec::new()));
         let connections = Arc::new(AtomicUsize::new(0));
         let most_open = Arc::new(AtomicUsize::new(0));
         let open = watch::Sender::new(0);
@@ -104,12 +104,18 @@ impl Server {
     }
 
     pub(crate) fn tokens(&self) -> usize {
-        self.requests.lock().unwrap().iter().filter(|request| request.is_token()).count()
+        self.requests.borrow().iter().filter(|request| request.is_token()).count()
     }
 
     pub(crate) fn sends(&self) -> Vec<Request> {
-        let requests = self.requests.lock().unwrap();
+        let requests = self.requests.borrow();
         requests.iter().filter(|request| !request.is_token()).cloned().collect()
+    }
+
+    /// Waits until so many sends have arrived.
+    pub(crate) async fn sends_arrived(&self, count: usize) {
+        let enough = |requests: &Vec<Request>| requests.iter().filter(|one| !one.is_token()).count() >= count;
+        self.requests.subscribe().wait_for(enough).await.unwrap();
     }
 
     pub(crate) fn most_open(&self) -> usize {
@@ -138,15 +144,14 @@ pub(crate) fn errcode(errcode: i32) -> Act {
     Act::Json(json!({ "errcode": errcode, "errmsg": "told" }))
 }
 
-async fn converse(mut stream: TcpStream, script: &Script, requests: &Mutex<Vec<Request>>) {
+async fn converse(mut stream: TcpStream, script: &Script, requests: &watch::Sender<Vec<Request>>) {
     while let Some(request) = read(&mut stream).await {
-        let earlier = {
-            let mut requests = requests.lock().unwrap();
-            let path = |request: &Request| request.target.split('?').next().unwrap().to_owned();
-            let earlier = requests.iter().filter(|other| path(other) == path(&request)).count();
+        let path = |request: &Request| request.target.split('?').next().unwrap().to_owned();
+        let mut earlier = 0;
+        requests.send_modify(|requests| {
+            earlier = requests.iter().filter(|other| path(other) == path(&request)).count();
             requests.push(request.clone());
-            earlier
-        };
+        });
         let (bytes, close) = match script(&request, earlier) {
             Act::Json(body) => (http(&body), false),
             Act::JsonThenClose(body) => (http(&body), true),

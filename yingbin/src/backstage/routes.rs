@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use anyhow::Result;
 use axum::{
     Json, Router,
-    extract::{Query, State},
+    extract::{Query, State, rejection::QueryRejection},
     http::StatusCode,
     routing::get,
 };
@@ -61,7 +61,22 @@ struct Asked {
     openid: String,
 }
 
-async fn replies(State(behind): State<Behind>, Query(asked): Query<Asked>) -> Json<Value> {
+/// What can not be answered says why, as the simulator's own questions do.
+type Answer = Result<Json<Value>, (StatusCode, Json<Value>)>;
+type Searched = Result<Query<Asked>, QueryRejection>;
+
+fn refused(status: StatusCode, say: &str) -> (StatusCode, Json<Value>) {
+    (status, Json(json!({ "ok": false, "say": say })))
+}
+
+fn understood(asked: Searched) -> Result<Asked, (StatusCode, Json<Value>)> {
+    asked
+        .map(|Query(asked)| asked)
+        .map_err(|rejection| refused(StatusCode::BAD_REQUEST, &rejection.body_text()))
+}
+
+async fn replies(State(behind): State<Behind>, asked: Searched) -> Answer {
+    let asked = understood(asked)?;
     let story = behind.backstage.story_of(&asked.openid);
     let entry = |(event, reply): &(Option<Event>, Reply)| {
         json!({
@@ -70,21 +85,19 @@ async fn replies(State(behind): State<Behind>, Query(asked): Query<Asked>) -> Js
         })
     };
     let newest = story.iter().skip(story.len().saturating_sub(SHOWN));
-    Json(json!({"replies": newest.map(entry).collect::<Vec<_>>(), "titles": *behind.titles}))
+    Ok(Json(json!({"replies": newest.map(entry).collect::<Vec<_>>(), "titles": *behind.titles})))
 }
 
-async fn profile_of(
-    State(mut behind): State<Behind>,
-    Query(asked): Query<Asked>,
-) -> Result<Json<Value>, (StatusCode, String)> {
+async fn profile_of(State(mut behind): State<Behind>, asked: Searched) -> Answer {
+    let asked = understood(asked)?;
     let app_id =
         behind.app_ids.iter().find(|(name, _)| *name == asked.account).map(|(_, app_id)| app_id.clone());
-    let app_id = app_id.ok_or((StatusCode::NOT_FOUND, "there is no such account".to_owned()))?;
+    let app_id = app_id.ok_or_else(|| refused(StatusCode::NOT_FOUND, "there is no such account"))?;
     let user = User { app_id, openid: asked.openid };
     let request = GetRequest { customer: Some(Customer { name: Some(Name::User(user)) }) };
     match behind.profiles.get(request).await {
         Ok(found) => Ok(Json(to_json(&found.into_inner().profile.unwrap_or_default()))),
         Err(status) if status.code() == tonic::Code::NotFound => Ok(Json(json!({}))),
-        Err(status) => Err((StatusCode::BAD_GATEWAY, status.message().to_owned())),
+        Err(status) => Err(refused(StatusCode::BAD_GATEWAY, status.message())),
     }
 }

@@ -29,6 +29,15 @@ impl Output {
         let text = if self.json { json().to_string() } else { human() };
         line(&text).map(drop)
     }
+
+    /// Tells a program that the command has failed; a person is told on standard error.
+    pub fn failure(self, say: &str) {
+        if self.json
+            && let Err(error) = line(&json!({ "ok": false, "say": say }).to_string())
+        {
+            eprintln!("yingbin: standard output cannot be written: {error}");
+        }
+    }
 }
 
 /// Prints a line. `false`: nobody reads any more (`yingbin tail … | head`), so there is no reason to go on.

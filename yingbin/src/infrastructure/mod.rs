@@ -18,7 +18,7 @@ use crate::command::topics;
 
 /// Groups of the services, whose start on a fresh mock cluster has to be told.
 const GROUPS: [(&str, proto::Topic); 2] =
-    [("content-service", proto::EVENTS), ("profile-service", proto::ACTIVITY)];
+    [(content_service::consume::GROUP, proto::EVENTS), (profile_service::GROUP, proto::ACTIVITY)];
 
 /// Servers that somebody else runs.
 #[derive(Clone, Debug, Default)]

@@ -1,18 +1,22 @@
 //! Tells where everything is: people on standard error, programs on standard output and in `.yingbin/up.json`.
 
-use std::{fs, path::PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use super::system::System;
+use super::{
+    file::{self, UpFile},
+    system::System,
+};
 
 /// The addresses of a running system.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Announcement {
     json: Value,
     banner: String,
-    file: PathBuf,
+    elsewhere: String,
+    file: Option<UpFile>,
 }
 
 impl Announcement {
@@ -41,7 +45,7 @@ impl Announcement {
             "redis": system.redis().url,
             "accounts": accounts.collect::<Vec<_>>(),
         });
-        Self { json, banner: banner(system), file: PathBuf::from(".yingbin/up.json") }
+        Self { json, banner: banner(system), elsewhere: elsewhere(system), file: None }
     }
 
     /// The line of JSON.
@@ -50,26 +54,28 @@ impl Announcement {
         &self.json
     }
 
-    /// Writes file and banner, and the line where it is asked for.
+    /// Writes file and banner, and the line where it is asked for. Where another system runs in this folder the file stays that
+    /// one's, and the banner says so.
     ///
     /// # Errors
     /// The file cannot be written.
     #[expect(clippy::print_stdout, reason = "the answer of a command")]
-    pub fn write(&self, on_stdout: bool) -> Result<()> {
-        if let Some(folder) = self.file.parent() {
-            fs::create_dir_all(folder).context(".yingbin cannot be made here")?;
-        }
-        fs::write(&self.file, format!("{}\n", self.json)).context(".yingbin/up.json cannot be written")?;
+    pub fn write(&mut self, on_stdout: bool) -> Result<()> {
+        self.file = UpFile::write(Path::new(file::PATH), &format!("{}\n", self.json))
+            .with_context(|| format!("{} cannot be written", file::PATH))?;
         eprint!("{}", self.banner);
+        if self.file.is_none() {
+            eprint!("{}", self.elsewhere);
+        }
         if on_stdout {
             println!("{}", self.json);
         }
         Ok(())
     }
 
-    /// Removes the file: nothing runs here any more.
-    pub fn remove(&self) {
-        if let Err(error) = fs::remove_file(&self.file) {
+    /// Removes the file, if it is this system's: that runs here no more.
+    pub fn remove(self) {
+        if let Some(Err(error)) = self.file.map(UpFile::remove) {
             tracing::warn!(%error, "up.json could not be removed");
         }
     }
@@ -98,5 +104,15 @@ fn banner(system: &System) -> String {
         profile = addresses.profile,
         kafka = system.kafka().bootstrap,
         redis = system.redis().url,
+    )
+}
+
+fn elsewhere(system: &System) -> String {
+    format!(
+        "  note       another `yingbin up` runs in this folder and keeps {file}, so commands find that one;\n             \
+         to reach this one give them --kafka {kafka} or --profile {profile}\n\n",
+        file = file::PATH,
+        kafka = system.kafka().bootstrap,
+        profile = system.addresses.profile,
     )
 }

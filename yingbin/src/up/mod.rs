@@ -1,6 +1,7 @@
 //! Everything in one process: services, simulator, infrastructure, examples.
 
 mod announce;
+mod file;
 mod ports;
 mod running;
 mod services;
@@ -13,7 +14,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 pub use announce::Announcement;
-pub use ports::Ports;
+pub use ports::{Addresses, Ports};
 pub use system::{Setup, System};
 
 use crate::{example::Example, folders, infrastructure::Outside};
@@ -75,7 +76,7 @@ async fn present(system: &System, json: bool) -> Result<Announcement> {
         .await
         .context("the examples' past could not be lived through")?;
     bar.finish_and_clear();
-    let announcement = Announcement::of(system);
+    let mut announcement = Announcement::of(system);
     announcement.write(json)?;
     Ok(announcement)
 }

@@ -1,6 +1,6 @@
-//! The ports of a process that holds everything. A taken one is named together with the setting that moves it.
+//! The ports of a process that holds everything. All taken ones are named at once, each with the flag that moves it.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, bail};
 use clap::Args;
 use tokio::net::TcpListener;
 
@@ -36,28 +36,58 @@ pub(super) struct Bound {
 }
 
 impl Bound {
+    /// Binds all, or says of every port why it cannot be had.
     pub(super) async fn bind(ports: Ports) -> Result<Self> {
         let admin = |n: u16| if ports.admin_port == 0 { 0 } else { ports.admin_port.saturating_add(n) };
+        let mut taken = Vec::new();
+        let mut bound = Vec::with_capacity(6);
+        for (port, flag) in [
+            (ports.gateway_port, "--gateway-port"),
+            (ports.simulator_port, "--simulator-port"),
+            (ports.profile_port, "--profile-port"),
+            (admin(0), "--admin-port"),
+            (admin(1), "--admin-port"),
+            (admin(2), "--admin-port"),
+        ] {
+            match TcpListener::bind(("127.0.0.1", port)).await {
+                Ok(listener) => bound.push(listener),
+                Err(error) => taken.push(format!("port {port} cannot be used ({error}): {flag} moves it")),
+            }
+        }
+        let all: Result<[TcpListener; 6], _> = bound.try_into();
+        let Ok([gateway, simulator, profile, first, second, third]) = all else {
+            bail!("{}; 0 takes any free one", taken.join("\n         "));
+        };
+        Ok(Self { gateway, simulator, profile, admin: [first, second, third] })
+    }
+}
+
+/// Where everything listens.
+#[derive(Clone, Debug)]
+pub struct Addresses {
+    /// Pushes and links.
+    pub gateway: String,
+    /// WeChat, its control and the phone.
+    pub simulator: String,
+    /// gRPC.
+    pub profile: String,
+    /// Probes and metrics of gateway, profile-service, content-service.
+    pub admin: [String; 3],
+}
+
+impl Addresses {
+    pub(super) fn of(bound: &Bound) -> Result<Self> {
+        let [gateway, profile, content] = &bound.admin;
         Ok(Self {
-            gateway: bind(ports.gateway_port, "--gateway-port").await?,
-            simulator: bind(ports.simulator_port, "--simulator-port").await?,
-            profile: bind(ports.profile_port, "--profile-port").await?,
-            admin: [
-                bind(admin(0), "--admin-port").await?,
-                bind(admin(1), "--admin-port").await?,
-                bind(admin(2), "--admin-port").await?,
-            ],
+            gateway: address(&bound.gateway)?,
+            simulator: address(&bound.simulator)?,
+            profile: address(&bound.profile)?,
+            admin: [address(gateway)?, address(profile)?, address(content)?],
         })
     }
 }
 
-async fn bind(port: u16, flag: &str) -> Result<TcpListener> {
-    TcpListener::bind(("127.0.0.1", port))
-        .await
-        .with_context(|| format!("port {port} cannot be used: choose another with {flag} (0: any free one)"))
-}
-
 /// `http://127.0.0.1:port` of a listener.
-pub(super) fn address(listener: &TcpListener) -> Result<String> {
+fn address(listener: &TcpListener) -> Result<String> {
     Ok(format!("http://{}", listener.local_addr()?))
 }

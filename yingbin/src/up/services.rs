@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use runtime::config::Secret;
 use wechat::{envelope::AesKey, push::Credentials};
 
-use super::system::Addresses;
+use super::ports::Addresses;
 use crate::{example::Example, infrastructure::Infrastructure};
 
 /// Shared by the gateway and content-service of this process only.

@@ -5,6 +5,10 @@ use std::{
     fs::{self, File},
     path::{Path, PathBuf},
     process::Stdio,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -48,14 +52,19 @@ pub(crate) struct Up {
     pub(crate) announced: Value,
     child: Child,
     out: BufReader<ChildStdout>,
-    folder: TempDir,
+    folder: Arc<TempDir>,
+    log: PathBuf,
 }
 
 impl Up {
     /// Starts it on any free ports but the named one.
     pub(crate) fn start(flags: &[&str]) -> Self {
+        Self::start_in(Arc::new(tempfile::tempdir().unwrap()), flags)
+    }
+
+    fn start_in(folder: Arc<TempDir>, flags: &[&str]) -> Self {
+        static LOGS: AtomicU32 = AtomicU32::new(0);
         let _installed = rustls::crypto::ring::default_provider().install_default();
-        let folder = tempfile::tempdir().unwrap();
         let mut command = yingbin();
         command.args(["up", "--json", "--examples"]).arg(examples()).args(flags);
         for flag in ["--gateway-port", "--simulator-port", "--profile-port", "--admin-port"] {
@@ -63,30 +72,44 @@ impl Up {
                 command.args([flag, "0"]);
             }
         }
-        let log = File::create(folder.path().join("log")).unwrap();
+        let log = folder.path().join(format!("log-{}", LOGS.fetch_add(1, Ordering::Relaxed)));
         let started = Instant::now();
         let mut child = command
             .current_dir(folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(log)
+            .stderr(File::create(&log).unwrap())
             .kill_on_drop(true)
             .spawn()
             .unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
-        Self { started, http, announced: Value::Null, child, out, folder }
+        Self { started, http, announced: Value::Null, child, out, folder, log }
     }
 
     /// Starts it and waits until it has reached the present.
     pub(crate) async fn present() -> Self {
-        let mut up = Self::start(&[]);
+        Self::start(&[]).reached().await
+    }
+
+    /// The same in the folder of another one.
+    pub(crate) async fn present_in(folder: Arc<TempDir>) -> Self {
+        Self::start_in(folder, &[]).reached().await
+    }
+
+    async fn reached(mut self) -> Self {
+        let up = &mut self;
         let mut line = String::new();
         let read = timeout(PATIENCE, up.out.read_line(&mut line)).await;
         assert!(read.is_ok() && line.ends_with('\n'), "no line came, but: {}", up.told());
         up.announced = serde_json::from_str(&line).unwrap();
         eprintln!("the present was reached {:?} after the start of the process", up.started.elapsed());
-        up
+        self
+    }
+
+    /// Where it runs.
+    pub(crate) fn folder(&self) -> Arc<TempDir> {
+        Arc::clone(&self.folder)
     }
 
     /// `.yingbin/up.json`.
@@ -96,7 +119,7 @@ impl Up {
 
     /// What it has said on standard error.
     pub(crate) fn told(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap()
+        fs::read_to_string(&self.log).unwrap()
     }
 
     pub(crate) async fn get(&self, base: &Value, path: &str) -> reqwest::Response {

@@ -120,8 +120,10 @@ async fn every_event_ends_in_one_outcome() {
     house.settled().await;
 
     let mut outcomes = house.outcomes().await;
-    let set_aside = outcomes.remove("poison").expect("a record that nobody can read has an outcome too");
+    let place = format!("aside:{}/{partition}/{offset}", house.kafka.topic(proto::EVENTS.name));
+    let set_aside = outcomes.remove(&place).expect("a record that nobody can read has an outcome too");
     assert_eq!(set_aside.outcome(), Outcome::SetAside, "{}", set_aside.reason);
+    assert_eq!(set_aside.event_id, "poison", "what it claims to be");
     let events = kafka::read(&house.kafka, proto::EVENTS).await;
     let ids: HashSet<&str> =
         events.iter().map(|record| record.header("ce_id")).filter(|id| *id != "poison").collect();

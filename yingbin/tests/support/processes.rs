@@ -16,6 +16,8 @@ use tokio::time::Instant;
 const WATCH: &str = r#"read -r _; kill -KILL "$1" 2>/dev/null"#;
 /// Lines of a log that a failing test shows.
 const LAST_LINES: usize = 5;
+/// Characters of each.
+const LONGEST_LINE: usize = 300;
 
 /// A running child; dropping it kills it.
 #[derive(Debug)]
@@ -49,10 +51,25 @@ impl Process {
 
     /// SIGTERM; it has to end by itself in time.
     pub(crate) async fn terminate(mut self, within: Duration) -> ExitStatus {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.signal("TERM");
         let ended = format!("{} ends after SIGTERM", self.name);
         until(&ended, within, async || self.child.try_wait().unwrap()).await
+    }
+
+    /// A signal by its name: `STOP`, `CONT`, `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
+        assert!(sent.unwrap().success(), "{} cannot be told {name}", self.name);
+    }
+
+    /// Its number.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it has ended by itself.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
     /// Panics if it has ended.
@@ -79,7 +96,8 @@ impl Drop for Process {
             let kept =
                 Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{}.log", self.name, self.child.id()));
             fs::write(&kept, &log).unwrap_or_default();
-            let lines: Vec<&str> = log.lines().collect();
+            let lines: Vec<String> =
+                log.lines().map(|line| line.chars().take(LONGEST_LINE).collect()).collect();
             let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");
             eprintln!("---- the end of the log of {} (the whole: {})\n{last}", self.name, kept.display());
         }

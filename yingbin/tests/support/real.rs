@@ -1,4 +1,5 @@
 //! Real processes, servers and what they leave behind, for the promise tests.
+#![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub(crate) mod books;
 pub(crate) mod house;

@@ -28,6 +28,16 @@ impl RedisServer {
         self.process.take().expect("it runs").kill();
     }
 
+    /// A signal by its name: `STOP`, `CONT`.
+    pub(crate) fn signal(&self, name: &str) {
+        self.process.as_ref().expect("it runs").signal(name);
+    }
+
+    /// Where it listens.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Goes on with the same data; returns when it has loaded them.
     pub(crate) async fn start_again(&mut self) {
         let mut command = script("redis");

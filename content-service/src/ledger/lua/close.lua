@@ -5,6 +5,6 @@ local entry = KEYS[1]
 local state = redis.call('HGET', entry, 's')
 if state == 'settled' then
   redis.call('HSET', entry, 's', 'closed', 'h', ARGV[1])
-  redis.call('HDEL', entry, 'b', 'g', 'f', 'l', 't', 'w')
+  redis.call('HDEL', entry, 'b', 'c', 'g', 'f', 'l', 't', 'w')
 end
 return state

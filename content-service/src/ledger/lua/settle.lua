@@ -2,6 +2,7 @@
 -- KEYS  1 entry  2 rights of the user
 -- ARGV  1 fence  2 part  3 attempt  4 result of the part; empty: nothing was taken  5 end; empty: more parts follow
 --       6 end of the next part's lease  7 units to give back  8 '1': the platform says that the window is closed
+--       9 times that bytes of the part may have been sent, kept while it is not settled
 -- {'done'}, also for a repeat; {'moved', field, value, ...} if the entry is somewhere else.
 local entry, rights = KEYS[1], KEYS[2]
 
@@ -14,13 +15,13 @@ end
 
 redis.call('HSET', entry, 't', turn)
 if ARGV[4] == '' then
-  redis.call('HSET', entry, 's', 'reserved')
+  redis.call('HSET', entry, 's', 'reserved', 'c', ARGV[9])
   return {'done'}
 end
 redis.call('HSET', entry, 'o' .. ARGV[2], ARGV[4])
 counted(rights, ARGV[4])
 if ARGV[5] == '' then
-  redis.call('HSET', entry, 'p', tonumber(ARGV[2]) + 1, 'a', 1, 'l', ARGV[6])
+  redis.call('HSET', entry, 'p', tonumber(ARGV[2]) + 1, 'a', 1, 'c', 0, 'l', ARGV[6])
   return {'done'}
 end
 

@@ -55,7 +55,8 @@ fn names(playbook: &Playbook, reply: &Reply, facts: &Arc<Facts>, full: bool) -> 
         .sources
         .iter()
         .map(|name| (name.clone(), fallback(name).map_or(Value::from(()), template::value)));
-    compose::names(facts, Value::from_pairs(slots), sources, full && reply.question.is_some())
+    let asked = full && reply.question.is_some();
+    Value::from_object(template::Context::new(facts, Value::from_pairs(slots), sources, asked))
 }
 
 fn item() -> Value {

@@ -13,6 +13,14 @@ use wechat::{
 use super::{cause, steps};
 use crate::command::output::{self, Output, read_file};
 
+/// What `--help` says of the answer.
+pub(super) const JSON: &str = "\
+With --json, if it verifies and decrypts (exit code 0):
+  {\"ok\":true,\"form\":…,\"receive_id\":…,\"document\":…,\"age_seconds\":…}
+A document that is no UTF-8 stands in `document` as far as it can be read, and whole in `document_base64`.
+If not (exit code 1), with the step that failed:
+  {\"ok\":false,\"failed\":…,\"say\":…,\"age_seconds\":…}";
+
 /// What was captured, and what it is checked with.
 #[derive(Args, Debug)]
 pub struct DecodeFlags {

@@ -16,6 +16,7 @@ pub use send::SendFlags;
 #[derive(Subcommand, Debug)]
 pub enum PushCommand {
     /// Says step by step whether a captured push (or URL verification) verifies and decrypts, and prints what is in it.
+    #[command(after_long_help = decode::JSON, after_help = decode::JSON)]
     Decode(DecodeFlags),
     /// Signs, encrypts and sends a push to any gateway, as WeChat would.
     Send(SendFlags),

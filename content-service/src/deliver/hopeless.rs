@@ -1,0 +1,59 @@
+//! Why something is not sent (any more).
+
+use std::time::Duration;
+
+use proto::reply::Outcome;
+
+use super::Deliverer;
+use crate::{
+    accounts::{Account, Stop},
+    ledger::{End, Entry},
+};
+
+impl Deliverer {
+    /// Why nothing of this event may be sent at all, if so: its account is stopped, or it is too old.
+    #[must_use]
+    pub fn hopeless(&self, account: &Account, occurred_at_ms: i64) -> Option<End> {
+        let now_ms = self.clock.now_ms();
+        let end = |outcome, reason, until_ms| Some(End { outcome, reason, until_ms, at_ms: now_ms });
+        if now_ms.saturating_sub(occurred_at_ms) > millis(self.terms.max_age) {
+            return end(Outcome::Expired, "too old to be answered".to_owned(), 0);
+        }
+        let Stop { until_ms, why } = account.stopped(now_ms)?;
+        end(Outcome::Refused, format!("account stopped until {}: {why}", when(until_ms)), until_ms)
+    }
+
+    /// How an event ends that no entry is left of: nobody here can say any more whether it was answered when it was new.
+    #[must_use]
+    pub fn forgotten(&self, occurred_at_ms: i64) -> Option<End> {
+        let at_ms = self.clock.now_ms();
+        let reason = "older than the ledger remembers: an outcome published before holds".to_owned();
+        let forgotten = at_ms.saturating_sub(occurred_at_ms) > millis(self.terms.ledger_ttl);
+        forgotten.then_some(End { outcome: Outcome::Unknown, reason, until_ms: 0, at_ms })
+    }
+
+    /// The window in which the parts were reserved has passed.
+    pub(super) fn lapsed(&self, entry: &Entry) -> Option<End> {
+        let at_ms = self.clock.now_ms();
+        let until_ms = entry.reply.decision.as_ref()?.budget.as_ref()?.until_ms;
+        let reason = "send right lapsed".to_owned();
+        (until_ms <= at_ms).then_some(End { outcome: Outcome::Expired, reason, until_ms, at_ms })
+    }
+
+    /// An entry that names a part which is not there: nobody can say what was sent.
+    pub(super) fn nothing_left(&self, entry: &Entry) -> Option<End> {
+        let (reason, at_ms) = ("the ledger's entry has no such part".to_owned(), self.clock.now_ms());
+        (entry.left() == 0).then_some(End { outcome: Outcome::Unknown, reason, until_ms: 0, at_ms })
+    }
+}
+
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A time as people of the account read it: Beijing.
+fn when(ms: i64) -> String {
+    let time = jiff::Timestamp::from_millisecond(ms).unwrap_or_default();
+    let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(8));
+    time.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S+08:00").to_string()
+}

@@ -1,0 +1,294 @@
+//! Erasures that profile-service still owes: an `Unsubscribed` event erases the profile for certain, however long it is away.
+//!
+//! remember → erase → forget. What is owed stands in the ledger's Redis (hash `erasures`: `<user> <event id>` → the event) before
+//! the event's outcome is published, so it survives a restart, and every replica works on it. Erasing is telling profile-service
+//! of the same event again, which it applies once per id: a repeat, also a late one, takes nothing of what was learned since.
+//!
+//! A user may be back before the erasure is done. Nothing of them is learned before it: whoever handles their events knows what is
+//! owed (all of it is read with the first event of an assignment, and added to where it is remembered) and has it done first.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use prost::Message as _;
+use proto::event::Event;
+use runtime::{
+    backoff::Backoff,
+    redis::{Redis, RedisError},
+    telemetry::uid,
+    trace::TraceParent,
+};
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Status};
+
+use crate::{
+    assignment::{Abandoned, Assignment},
+    case::Case,
+    metrics::Metrics,
+    profiles::Profiles,
+};
+
+/// Fields that Redis is asked for at once.
+const PAGE: usize = 200;
+/// How often a replica looks for what others have remembered.
+const EVERY: Duration = Duration::from_secs(5);
+/// Pauses while profile-service is away.
+const FIRST: Duration = Duration::from_millis(500);
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// What is owed. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Erasures {
+    redis: Redis,
+    key: String,
+    profiles: Profiles,
+    metrics: Metrics,
+    here: Arc<Here>,
+}
+
+/// What this process knows of it.
+#[derive(Debug, Default)]
+struct Here {
+    /// The newest assignment for which everything was read.
+    read: AtomicU64,
+    reading: tokio::sync::Mutex<()>,
+    /// At least everything that concerns a user whose events come here; by the fields in Redis.
+    owed: Mutex<BTreeMap<String, Owed>>,
+}
+
+#[derive(Clone, Debug)]
+struct Owed {
+    event: Event,
+    /// profile-service does not take it: a person has to look at it before it is tried again.
+    refused: bool,
+}
+
+/// How a try went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tried {
+    Done,
+    /// profile-service is away: everybody's waits.
+    Away,
+    /// This one could not be done now.
+    Later,
+    Refused,
+}
+
+impl Erasures {
+    /// What is owed, in `redis` and nowhere else.
+    #[must_use]
+    pub fn new(redis: Redis, profiles: Profiles, metrics: Metrics) -> Self {
+        let key = redis.key("erasures");
+        Self { redis, key, profiles, metrics, here: Arc::default() }
+    }
+
+    /// Has done what is owed for the user of an event; false if it could not be, so that nothing may be learned of them yet. Costs
+    /// nothing where nothing is owed.
+    ///
+    /// # Errors
+    /// [`Abandoned`] when the partition is given up while Redis is away.
+    pub async fn settled(&self, case: &Case<'_>) -> Result<bool, Abandoned> {
+        if self.here.read.load(Ordering::Acquire) < case.mine.generation() {
+            // Rare, so it takes no room in the future of every event; neither does the call below.
+            Box::pin(self.read_once(case.mine)).await?;
+        }
+        for (field, owed) in self.owed_of(case.user) {
+            if owed.refused || Box::pin(self.erase(&field, &owed.event)).await != Tried::Done {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Remembers the erasure that an event asks for and that a first try with this answer has not brought about.
+    ///
+    /// # Errors
+    /// [`Abandoned`] when the partition is given up while Redis is away: the event comes again.
+    pub async fn remember(&self, case: &Case<'_>, answer: &Status) -> Result<(), Abandoned> {
+        let field = format!("{} {}", case.user, case.event.id);
+        let mut set = redis::cmd("HSET");
+        set.arg(&self.key).arg(&field).arg(case.event.encode_to_vec());
+        self.until_answered(case.mine, || self.redis.query::<i64>(&set)).await?;
+        let owed = Owed { event: case.event.clone(), refused: false };
+        self.owed().insert(field.clone(), owed.clone());
+        self.judge(&field, &owed.event, answer);
+        Ok(())
+    }
+
+    /// Tries what is owed until the shutdown: every few seconds, less often while profile-service is away.
+    pub async fn sweep(self, shutdown: CancellationToken) {
+        let mut backoff = Backoff::new(FIRST, LONGEST);
+        let sweeping = async {
+            loop {
+                if self.round().await.unwrap_or(false) {
+                    backoff = Backoff::new(FIRST, LONGEST);
+                    tokio::time::sleep(EVERY).await;
+                } else {
+                    backoff.wait().await;
+                }
+            }
+        };
+        shutdown.run_until_cancelled(sweeping).await.unwrap_or_default()
+    }
+
+    /// Tries everything once; false if something has to wait. A scan returns whatever was there from its start to its end, so what
+    /// was known before and is not met has been done by somebody else.
+    async fn round(&self) -> Result<bool, RedisError> {
+        self.metrics.erasures_pending(self.redis.query(redis::cmd("HLEN").arg(&self.key)).await?);
+        let before: Vec<String> = self.owed().keys().cloned().collect();
+        let (mut met, mut left, mut all_done, mut cursor) = (HashSet::new(), 0, true, 0);
+        loop {
+            let (next, page) = self.page(cursor).await?;
+            for (field, event) in page {
+                match self.again(&field, &event).await {
+                    Tried::Done => {}
+                    Tried::Away => return Ok(false),
+                    tried => {
+                        left += 1;
+                        all_done &= tried == Tried::Refused;
+                    }
+                }
+                met.insert(field);
+            }
+            cursor = next;
+            if cursor == 0 {
+                break;
+            }
+        }
+        self.metrics.erasures_pending(left);
+        let mut owed = self.owed();
+        for done in before.iter().filter(|field| !met.contains(*field)) {
+            owed.remove(done);
+        }
+        Ok(all_done)
+    }
+
+    async fn again(&self, field: &str, event: &[u8]) -> Tried {
+        let known = self.owed().get(field).cloned();
+        match known {
+            Some(Owed { refused: true, .. }) => Tried::Refused,
+            Some(Owed { event, .. }) => self.erase(field, &event).await,
+            None => match Event::decode(event) {
+                Ok(event) => {
+                    self.owed().insert(field.to_owned(), Owed { event: event.clone(), refused: false });
+                    self.erase(field, &event).await
+                }
+                Err(_) => self.refuse(field, &Event::default(), "the entry in redis cannot be read"),
+            },
+        }
+    }
+
+    async fn erase(&self, field: &str, event: &Event) -> Tried {
+        match self.profiles.enrich(event, Vec::new(), TraceParent::new_root()).await {
+            Ok(_) => {
+                self.forget(field).await;
+                Tried::Done
+            }
+            Err(status) => self.judge(field, event, &status),
+        }
+    }
+
+    /// It is done. While Redis is away the entry stays, and is tried once more to no effect.
+    async fn forget(&self, field: &str) {
+        let mut delete = redis::cmd("HDEL");
+        delete.arg(&self.key).arg(field);
+        match self.redis.query::<i64>(&delete).await {
+            Ok(_) => drop(self.owed().remove(field)),
+            Err(error) => self.metrics.ledger_waits(&error),
+        }
+    }
+
+    fn judge(&self, field: &str, event: &Event, answer: &Status) -> Tried {
+        match answer.code() {
+            Code::Unavailable => Tried::Away,
+            Code::DeadlineExceeded | Code::Aborted | Code::Cancelled | Code::ResourceExhausted => {
+                Tried::Later
+            }
+            // A call that broke off on its way has a cause here; what profile-service answers has none.
+            _ if std::error::Error::source(answer).is_some() => Tried::Later,
+            code => self.refuse(field, event, &format!("{code:?}: {}", answer.message())),
+        }
+    }
+
+    fn refuse(&self, field: &str, event: &Event, answer: &str) -> Tried {
+        self.metrics.erasure_refused();
+        let user = field.split_once(' ').map_or(field, |(user, _)| user);
+        tracing::error!(
+            event_id = event.id,
+            user = uid(user),
+            answer,
+            "profile-service refuses to erase a profile: mend what its answer names, then start a content-service again, which tries once more"
+        );
+        let mut owed = self.owed();
+        owed.entry(field.to_owned()).or_insert(Owed { event: event.clone(), refused: true }).refused = true;
+        Tried::Refused
+    }
+
+    /// Reads everything that is owed, once for each assignment: whoever had the partition before may have remembered something.
+    async fn read_once(&self, mine: &Assignment) -> Result<(), Abandoned> {
+        let wanted = mine.generation();
+        let _reading = self.here.reading.lock().await;
+        if self.here.read.load(Ordering::Acquire) < wanted {
+            self.until_answered(mine, || self.read_all()).await?;
+            self.here.read.store(wanted, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    async fn read_all(&self) -> Result<(), RedisError> {
+        let mut cursor = 0;
+        loop {
+            let (next, page) = self.page(cursor).await?;
+            for (field, event) in page {
+                if let Ok(event) = Event::decode(&event[..]) {
+                    self.owed().entry(field).or_insert(Owed { event, refused: false });
+                }
+            }
+            cursor = next;
+            if cursor == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn page(&self, cursor: u64) -> Result<(u64, Vec<(String, Vec<u8>)>), RedisError> {
+        let mut scan = redis::cmd("HSCAN");
+        scan.arg(&self.key).arg(cursor).arg("COUNT").arg(PAGE);
+        self.redis.query(&scan).await
+    }
+
+    async fn until_answered<T, Calling: Future<Output = Result<T, RedisError>>>(
+        &self,
+        mine: &Assignment,
+        call: impl Fn() -> Calling,
+    ) -> Result<T, Abandoned> {
+        let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
+        loop {
+            match call().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => self.metrics.ledger_waits(&error),
+            }
+            mine.pause(backoff.pause()).await?;
+        }
+    }
+
+    fn owed_of(&self, user: &str) -> Vec<(String, Owed)> {
+        let start = format!("{user} ");
+        let owed = self.owed();
+        if owed.is_empty() {
+            return Vec::new();
+        }
+        let of_user = owed.range(start.clone()..).take_while(|(field, _)| field.starts_with(&start));
+        of_user.map(|(field, owed)| (field.clone(), owed.clone())).collect()
+    }
+
+    fn owed(&self) -> MutexGuard<'_, BTreeMap<String, Owed>> {
+        self.here.owed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

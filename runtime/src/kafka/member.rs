@@ -1,0 +1,41 @@
+//! What a member of a group does that blocks its thread.
+
+use std::time::Duration;
+
+use rdkafka::{
+    TopicPartitionList,
+    consumer::{Consumer as _, ConsumerContext, StreamConsumer},
+};
+use tokio::runtime::{Handle, RuntimeFlavor};
+
+/// A coordinator that is there answers within this time.
+const COORDINATOR: Duration = Duration::from_secs(1);
+
+/// Runs what blocks, such as a synchronous commit in a rebalance, without keeping the other tasks of this thread from running. On a
+/// runtime of one thread they have to wait.
+pub fn blocking<T>(wait: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|handle| handle.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(wait),
+        _ => wait(),
+    }
+}
+
+/// Makes the last commit and leaves the group of a topic, if its coordinator answers. Blocks the thread, so it is for one of its own
+/// with a deadline.
+///
+/// With the coordinator away a commit would wait for it, and librdkafka before 2.14.2 can crash when it leaves: the member stays as it
+/// is until the process ends, and the group misses it after its session.
+pub fn leave<C: ConsumerContext + 'static>(
+    consumer: StreamConsumer<C>,
+    topic: &str,
+    commit: impl FnOnce(&StreamConsumer<C>),
+) {
+    let mut any = TopicPartitionList::new();
+    any.add_partition(topic, 0);
+    if let Err(error) = consumer.committed_offsets(any, COORDINATOR) {
+        tracing::warn!(%error, topic, "nothing is committed and the group not left, its coordinator is away");
+        return std::mem::forget(consumer);
+    }
+    commit(&consumer);
+    drop(consumer);
+}
