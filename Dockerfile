@@ -26,7 +26,8 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --gid 65532 nonroot \
-    && useradd --uid 65532 --gid 65532 --no-create-home --shell /usr/sbin/nologin nonroot
+    && useradd --uid 65532 --gid 65532 --no-create-home --shell /usr/sbin/nologin nonroot \
+    && install -d -o nonroot -g nonroot /var/lib/yingbin/spool
 COPY --from=build /out/ /usr/local/bin/
 COPY examples /srv/yingbin/examples
 COPY LICENSE /usr/share/doc/yingbin/

@@ -2,8 +2,9 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt bench fuzz setup setup-test
+.PHONY: help run test lint fmt bench faults soak fuzz setup setup-test
 SECONDS ?= 30
+MINUTES ?= 10
 HEAD = printf '\n== %s\n'
 
 help: ## this list
@@ -39,6 +40,17 @@ fmt: ## formats the code
 
 bench: setup-test ## measures speed beside bare handlers and chains, on real Kafka and Redis
 	@deploy/local/with-servers cargo bench -p yingbin
+
+faults: setup-test ## breaks real processes, Kafka and Redis in every way and writes docs/faults.md; FAULT=f17 tries one, SEED=… repeats it
+	@$(HEAD) 'build'
+	@cargo build --workspace --bins --features gateway/failpoints,content-service/failpoints
+	@$(HEAD) 'faults, one line each; the logs of a failure are kept'
+	@FAULTS=all FAULTS_PAGE=1 RUST_BACKTRACE=0 SEED=$(SEED) cargo test -p yingbin --test faults -- $(FAULT)
+
+soak: setup-test ## everything runs for MINUTES=10 and something breaks every few seconds
+	@$(HEAD) 'build'
+	@cargo build --workspace --bins --features gateway/failpoints,content-service/failpoints
+	@SOAK=$(MINUTES) RUST_BACKTRACE=0 SEED=$(SEED) cargo test -p yingbin --test faults
 
 fuzz: setup ## fuzzes each target for SECONDS=30, guided by coverage
 	@deploy/local/fuzz $(SECONDS)

@@ -1,40 +1,34 @@
-//! The accounts: playbook, API client, and whether the account is stopped.
+//! The accounts: playbook, API client, and the breaker that stops them.
 
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
-use runtime::clock::Clock;
-use tokio::sync::watch;
+use runtime::redis::{Redis, RedisError};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use wechat::{
     account::{AccountKind, RuleSet},
-    api,
+    api, errcode,
 };
 
-use crate::{config, metrics::Metrics, places::Places, playbook::Playbook};
+use crate::{
+    breaker::{Breaker, Word},
+    config,
+    metrics::Metrics,
+    places::Places,
+    playbook::Playbook,
+    stops::{Right, Stops},
+    tokens::SharedToken,
+};
 
 /// How often the playbooks' files are looked at.
 const LOOK: Duration = Duration::from_secs(2);
-/// So many events in a row that the platform could not be reached for, and the account is stopped for a while.
-const FAILURES: u32 = 16;
-
-/// An account that gets nothing for a while.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stop {
-    /// Until when, Unix milliseconds.
-    pub until_ms: i64,
-    /// Why.
-    pub why: String,
-}
 
 /// One account.
 #[derive(Debug)]
@@ -43,6 +37,8 @@ pub struct Account {
     pub index: usize,
     /// As in `/wechat/{account}`.
     pub name: String,
+    /// `wx…`.
+    pub app_id: String,
     /// What it can show.
     pub kind: AccountKind,
     /// Which rights it has.
@@ -53,55 +49,77 @@ pub struct Account {
     pub sends: Places,
     playbook: ArcSwap<Playbook>,
     file: PathBuf,
-    stop: watch::Sender<Option<Stop>>,
-    failures: AtomicU32,
+    /// Whether it may send, as far as this process knows.
+    pub breaker: Breaker,
+    stops: Stops,
     metrics: Metrics,
 }
 
 /// All accounts by AppId.
 #[derive(Debug, Default)]
-pub struct Accounts(HashMap<String, Arc<Account>>);
+pub struct Accounts {
+    all: HashMap<String, Arc<Account>>,
+    /// A breaker has something to tell.
+    happened: Arc<Notify>,
+}
 
 impl Accounts {
     /// Makes clients and reads playbooks. Blocks the thread.
     ///
     /// # Errors
     /// An address that is none, or a playbook that cannot be read, with everything that is wrong with it.
-    pub fn open(config: &config::Config, metrics: &Metrics) -> anyhow::Result<Self> {
-        let mut accounts = HashMap::new();
+    pub fn open(config: &config::Config, redis: &Redis, metrics: &Metrics) -> anyhow::Result<Self> {
+        let mut accounts = Self::default();
+        let stops = Stops::new(redis.clone());
         let places = Places::divide(config.send_places(), config.accounts.len());
         for (index, (account, places)) in config.accounts.iter().zip(places).enumerate() {
-            let opened = Account::open(index, account, places, config, metrics)
+            let breaker = Breaker::new(Arc::clone(&accounts.happened));
+            let token = SharedToken::new(redis, &account.app_id);
+            let client = client(account, config, token);
+            let opened = client
+                .and_then(|client| {
+                    Account::open(index, account, places, client, metrics, breaker, stops.clone())
+                })
                 .with_context(|| format!("account {} cannot be used", account.name))?;
-            let twice = accounts.insert(account.app_id.clone(), Arc::new(opened)).is_some();
+            let twice = accounts.all.insert(account.app_id.clone(), Arc::new(opened)).is_some();
             anyhow::ensure!(!twice, "two accounts have the app_id {}: keep one", account.app_id);
         }
-        Ok(Self(accounts))
+        Ok(accounts)
     }
 
     /// The account of an AppId.
     #[must_use]
     pub fn get(&self, app_id: &str) -> Option<&Arc<Account>> {
-        self.0.get(app_id)
+        self.all.get(app_id)
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.all.len()
     }
 
     /// There is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
+    }
+
+    /// All of them, by `AppId`.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Account)> {
+        self.all.iter().map(|(app_id, account)| (app_id.as_str(), &**account))
+    }
+
+    /// Resolves when a breaker has something to tell the other replicas, also if that was before. Cancel safe.
+    pub async fn news(&self) {
+        self.happened.notified().await;
     }
 
     /// Takes changed playbooks over until `shutdown`. A bad file never replaces a good one; it is told once.
     pub async fn watch(self: Arc<Self>, shutdown: CancellationToken) {
         let mut seen: HashMap<&str, Stamp> = HashMap::new();
         loop {
-            for (app_id, account) in &self.0 {
+            for (app_id, account) in &self.all {
                 let stamp = stamp(&account.file).await;
                 if seen.insert(app_id, stamp) != Some(stamp) {
                     account.reload().await;
@@ -120,30 +138,24 @@ impl Account {
         index: usize,
         account: &config::Account,
         sends: Places,
-        config: &config::Config,
+        client: api::Client,
         metrics: &Metrics,
+        breaker: Breaker,
+        stops: Stops,
     ) -> anyhow::Result<Self> {
-        let client = api::Client::new(api::Config {
-            base_url: account.api.clone(),
-            app_id: account.app_id.clone(),
-            secret: wechat::Secret::new(account.secret.expose()),
-            connect_timeout: config.delivery.connect,
-            write_timeout: config.delivery.write,
-            read_timeout: config.delivery.read,
-            max_connections: config.concurrency.sends,
-        })?;
         let playbook = Playbook::load(&account.playbook, &account.name, account.kind)?;
         Ok(Self {
             index,
             name: account.name.clone(),
+            app_id: account.app_id.clone(),
             kind: account.kind,
             rules: account.rules,
             client,
             sends,
             playbook: ArcSwap::from_pointee(playbook),
             file: account.playbook.clone(),
-            stop: watch::Sender::new(None),
-            failures: AtomicU32::new(0),
+            breaker,
+            stops,
             metrics: metrics.clone(),
         })
     }
@@ -154,47 +166,35 @@ impl Account {
         self.playbook.load_full()
     }
 
-    /// Whether the account is stopped at `now_ms`.
-    #[must_use]
-    pub fn stopped(&self, now_ms: i64) -> Option<Stop> {
-        self.stop.borrow().clone().filter(|stop| now_ms < stop.until_ms)
-    }
-
-    /// Stops the account; the longer stop holds. Whoever waits with a send is woken.
-    pub fn stop(&self, stop: Stop) {
-        let changed = self.stop.send_if_modified(|held| {
-            let longer = held.as_ref().is_none_or(|held| held.until_ms < stop.until_ms);
-            if longer {
-                *held = Some(stop.clone());
-            }
-            longer
+    /// Which event may send at `now_ms`: at once, without a question to Redis, while the account is not stopped.
+    ///
+    /// # Errors
+    /// As [`Stops::probe`].
+    pub async fn right(&self, now_ms: i64) -> Result<Right, RedisError> {
+        let Some(stop) = self.breaker.held() else { return Ok(Right::Open) };
+        if now_ms < stop.probe_ms {
+            return Ok(Right::Others(stop));
+        }
+        let right = self.stops.probe(&self.app_id, now_ms).await?;
+        self.breaker.learn(match &right {
+            Right::Open => None,
+            Right::Mine(stop) | Right::Others(stop) => Some(stop.clone()),
         });
-        if changed {
-            self.metrics.stopped(&self.name);
-            tracing::error!(account = self.name, why = stop.why, until_ms = stop.until_ms, "account stopped");
-        }
+        Ok(right)
     }
 
-    /// Resolves when the account is stopped, at once if it is. Cancel safe.
-    pub async fn until_stopped(&self, clock: &Clock) {
-        let mut stops = self.stop.subscribe();
-        while self.stopped(clock.now_ms()).is_none() {
-            if stops.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        }
-    }
-
-    /// The platform answered, whatever it said.
-    pub fn reached(&self) {
-        self.failures.store(0, Ordering::Relaxed);
-    }
-
-    /// An event ended because the platform could not be reached; many in a row stop the account for ten seconds.
-    pub fn not_reached(&self, clock: &Clock, why: &str) {
-        if self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= FAILURES {
-            self.failures.store(0, Ordering::Relaxed);
-            self.stop(Stop { until_ms: clock.now_ms() + 10_000, why: why.to_owned() });
+    /// Takes what an answer for `user` says of the account; the right to try it, if the event had one, is named by `probe_ms`.
+    pub fn hear(&self, word: &Word, user: &str, probe_ms: Option<i64>, now_ms: i64) {
+        if let Some(stop) = self.breaker.hear(word, user, probe_ms, now_ms) {
+            self.metrics.accounts().stop(&self.name);
+            let what_to_do = remedy(&stop.why);
+            tracing::error!(
+                account = self.name,
+                why = stop.why,
+                until_ms = stop.until_ms,
+                what_to_do,
+                "account stopped: its events are refused"
+            );
         }
     }
 
@@ -220,6 +220,29 @@ impl Account {
             }
         }
     }
+}
+
+/// What a person can do about a stop.
+fn remedy(why: &str) -> &'static str {
+    let code = why.strip_prefix("errcode ").and_then(|code| code.split(' ').next()?.parse().ok());
+    code.map_or("nothing answers: look at the way to the platform's API", errcode::remedy)
+}
+
+fn client(
+    account: &config::Account,
+    config: &config::Config,
+    token: SharedToken,
+) -> anyhow::Result<api::Client> {
+    Ok(api::Client::new(api::Config {
+        base_url: account.api.clone(),
+        app_id: account.app_id.clone(),
+        secret: wechat::Secret::new(account.secret.expose()),
+        tokens: Arc::new(token),
+        connect_timeout: config.delivery.connect,
+        write_timeout: config.delivery.write,
+        read_timeout: config.delivery.read,
+        max_connections: config.concurrency.sends,
+    })?)
 }
 
 fn hash(text: &str) -> String {

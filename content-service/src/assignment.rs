@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::watchdog::meant;
+
 /// The partition is being given up, or the process is ending: the event is left as it is for its next owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the partition is given up")]
@@ -60,7 +62,7 @@ impl Assignment {
         tokio::select! {
             biased;
             () = self.stopping.cancelled() => Err(Abandoned),
-            () = tokio::time::sleep(time) => Ok(()),
+            () = meant(tokio::time::sleep(time)) => Ok(()),
         }
     }
 
@@ -73,7 +75,7 @@ impl Assignment {
         tokio::select! {
             biased;
             () = self.lost.cancelled() => Err(Abandoned),
-            () = tokio::time::sleep(time) => Ok(()),
+            () = meant(tokio::time::sleep(time)) => Ok(()),
         }
     }
 }

@@ -8,6 +8,7 @@ use runtime::{config::Secret, kafka::Kafka, redis::RedisConfig};
 use wechat::account::{AccountKind, RuleSet};
 
 use crate::lanes::Bounds;
+pub use crate::ledger::guard::Durability;
 
 /// Nobody may send later than this after the event: the longest window of any right.
 const LATEST: Duration = Duration::from_secs(48 * 3600);
@@ -18,9 +19,10 @@ const LEASE_MARGIN: Duration = Duration::from_secs(3);
 /// How long the ledger remembers. What it has forgotten must be too old to be sent, or an old event could be sent twice.
 const LEDGER_TTL: Duration = Duration::from_secs(50 * 3600);
 const _: () = assert!(LATEST.as_secs() + 3600 <= LEDGER_TTL.as_secs());
-/// Draining a partition has to end well within the session of the group, which is six seconds.
+/// Draining a partition has to end well within the session of the group: six seconds, or what the settings say.
 const DRAIN: Duration = Duration::from_secs(4);
-const _: () = assert!(DRAIN.as_secs() + 1 < 6);
+/// For the commit after the drain.
+const LAST_COMMIT: Duration = Duration::from_secs(1);
 
 /// Everything that content-service is told.
 #[derive(Clone, Debug)]
@@ -29,6 +31,8 @@ pub struct Config {
     pub kafka: Kafka,
     /// The ledger's Redis.
     pub redis: RedisConfig,
+    /// How far it is to be trusted.
+    pub keeping: Keeping,
     /// The way to the profiles.
     pub profile: Profile,
     /// Where `/livez`, `/readyz` and `/metrics` are.
@@ -43,6 +47,15 @@ pub struct Config {
     pub sources: BTreeMap<String, String>,
     /// The accounts.
     pub accounts: Vec<Account>,
+}
+
+/// How far the ledger's Redis is to be trusted.
+#[derive(Clone, Copy, Debug)]
+pub struct Keeping {
+    /// Whether it is looked at.
+    pub durability: Durability,
+    /// So many replicas must have what arms a send before its first byte leaves.
+    pub replicas: u32,
 }
 
 /// The way to the profiles.
@@ -84,6 +97,8 @@ pub struct Delivery {
     pub read: Duration,
     /// For work under way when a partition or the process ends.
     pub drain: Duration,
+    /// Whether the platform is asked at the start which accounts may send.
+    pub check_right: bool,
 }
 
 /// How much is under way at a time.
@@ -127,7 +142,14 @@ impl Default for Delivery {
             write: Duration::from_secs(1),
             read: Duration::from_secs(4),
             drain: DRAIN,
+            check_right: false,
         }
+    }
+}
+
+impl Default for Keeping {
+    fn default() -> Self {
+        Self { durability: Durability::Checked, replicas: 0 }
     }
 }
 
@@ -177,6 +199,15 @@ impl Config {
             !age.is_zero() && age <= LATEST,
             "delivery.max_age",
             "must be more than 0 and at most 48h: no right lasts longer".to_owned(),
+        );
+        let session = self.kafka.session_timeout();
+        must(
+            session.is_none_or(|session| self.delivery.drain + LAST_COMMIT <= session),
+            "kafka.consumer_properties.session.timeout.ms",
+            format!(
+                "must be at least {} s, which giving up a partition takes",
+                (self.delivery.drain + LAST_COMMIT).as_secs()
+            ),
         );
         let accounts = self.accounts.len();
         let least = accounts + 1;

@@ -6,12 +6,12 @@ use std::{
     panic::AssertUnwindSafe,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use futures::FutureExt as _;
 use rdkafka::{
     Message as _, Offset, TopicPartitionList,
@@ -28,9 +28,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     handle::Rooms,
-    intake::{Intake, Next, Work},
+    intake::{Intake, Jump, Next, Work},
     metrics::Metrics,
     record::Record,
+    watchdog::Signs,
 };
 use rebalance::Rebalancing;
 
@@ -44,6 +45,10 @@ const ALL_MARKS: u32 = 12;
 /// For leaving the group; with the brokers away the process ends without.
 const LEAVE: Duration = Duration::from_secs(3);
 
+/// What is said of records that are gone before they were read.
+const RETENTION: &str =
+    "events are lost: retention deleted them before they were handled; raise retention.ms of the topic";
+
 /// What the consuming loop, the handlers and the rebalances share.
 struct Shared {
     topic: String,
@@ -53,21 +58,25 @@ struct Shared {
     resume: UnboundedSender<i32>,
     /// Commits since the last rebalance.
     quiet: AtomicU32,
+    /// Partitions of the topic; 0: not known yet.
+    partitions: AtomicUsize,
+    signs: Signs,
     rooms: Arc<Rooms>,
     drain: Duration,
     metrics: Metrics,
 }
 
-/// Consumes `topic` until `shutdown`, then drains, commits and leaves the group. `alive` is called every half second.
+/// Consumes `topic` until `shutdown`, then drains, commits and leaves the group. It gives a sign of life every half
+/// second, and so does every record under way.
 ///
 /// # Errors
-/// librdkafka refused the settings.
+/// librdkafka refused the settings, or the group has put this member out for good.
 pub async fn consume(
     kafka: &Kafka,
     topic: &str,
     intake: Intake,
     rooms: Arc<Rooms>,
-    alive: impl Fn() + Send,
+    signs: Signs,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let (resume, mut resumed) = mpsc::unbounded_channel();
@@ -77,6 +86,8 @@ pub async fn consume(
         ended: Condvar::new(),
         resume,
         quiet: AtomicU32::new(0),
+        partitions: AtomicUsize::new(0),
+        signs,
         drain: rooms.terms.drain,
         metrics: rooms.metrics.clone(),
         rooms,
@@ -93,30 +104,37 @@ pub async fn consume(
             biased;
             () = shutdown.cancelled() => break,
             _ = commits.tick() => {
-                alive();
+                shared.signs.turned();
                 let quiet = shared.quiet.fetch_add(1, Ordering::Relaxed) + 1;
                 shared.commit(&consumer, quiet.is_multiple_of(ALL_MARKS));
             }
             Some(partition) = resumed.recv() => told(consumer.resume(&shared.list(&[(partition, None)])), "resume"),
             received = consumer.recv() => match received {
                 Ok(message) => shared.take(&consumer, &message),
-                Err(error) => tracing::warn!(%error, "no records from kafka now"),
+                Err(error) => {
+                    if let Some((code, why)) = consumer.client().fatal_error() {
+                        bail!("the group has put this member out for good ({code}): {why}");
+                    }
+                    tracing::warn!(%error, "no records from kafka now");
+                }
             },
         }
     }
+    shared.signs.rests();
     leave(shared, consumer).await
 }
 
 impl Shared {
     fn take(self: &Arc<Self>, consumer: &StreamConsumer<Rebalancing>, message: &BorrowedMessage<'_>) {
+        fail::fail_point!("c1", |_| std::process::abort());
         let record = Record::read(message.detach());
+        fail::fail_point!("c2", |_| std::process::abort());
         let accounts = &self.rooms.accounts;
         let account = accounts.get(record.app_id()).map_or(accounts.len(), |account| account.index);
         let key = message.key().unwrap_or_default();
         let next = self.intake().take(account, message.partition(), message.offset(), key, record);
-        if next.rewound {
-            let (partition, offset) = (message.partition(), message.offset());
-            tracing::warn!(partition, offset, "the partition was rewound: records are read again from here");
+        if let Some(jump) = next.jump {
+            self.jumped(message.partition(), message.offset(), jump);
         }
         if let Some(partition) = next.pause {
             told(consumer.pause(&self.list(&[(partition, None)])), "pause");
@@ -124,11 +142,29 @@ impl Shared {
         self.start(next);
     }
 
+    fn jumped(&self, partition: i32, offset: i64, jump: Jump) {
+        self.metrics.offset_reset();
+        match jump {
+            Jump::Back => {
+                tracing::warn!(
+                    partition,
+                    offset,
+                    "the partition was rewound: records are read again from here"
+                );
+            }
+            Jump::Over(lost) => {
+                self.metrics.lost_to_retention(partition, lost);
+                tracing::error!(partition, offset, lost, "{RETENTION}");
+            }
+        }
+    }
+
     /// Runs a piece of work, and then whatever may start because it has ended.
     async fn run(self: Arc<Self>, work: Work) {
         let mut work = work;
         loop {
-            let done = survived(Box::pin(self.rooms.work(&work))).await;
+            let handling = survived(Box::pin(self.rooms.work(&work)));
+            let done = self.signs.watched(work.partition, work.offset, handling).await;
             let mut next = self.intake().finish(&work, done);
             self.ended.notify_all();
             let own = next.start.pop();
@@ -163,6 +199,7 @@ impl Shared {
             intake.moved()
         };
         if !moved.is_empty() {
+            fail::fail_point!("c11", |_| std::process::abort());
             told(consumer.commit(&self.offsets(&moved), CommitMode::Async), "commit");
         }
     }
@@ -202,22 +239,21 @@ impl Shared {
     }
 }
 
-/// Takes no more, drains, commits, leaves the group. The last steps block, so they have a thread and a deadline of their own.
+/// Takes no more, drains, commits, leaves the group.
 async fn leave(shared: Arc<Shared>, consumer: StreamConsumer<Rebalancing>) -> anyhow::Result<()> {
     let partitions: Vec<i32> = shared.intake().open().map(|(partition, _)| partition).collect();
     let deadline = shared.drain + LEAVE;
-    let leaving = tokio::task::spawn_blocking(move || {
+    let leaving = kafka::last(deadline, move || {
         let drained = shared.drain(&partitions);
         let marks = shared.intake().marks(&partitions);
         shared.intake().lose(&partitions);
         kafka::leave(consumer, &shared.topic, |consumer| shared.commit_last(consumer, &marks));
         drained
     });
-    match tokio::time::timeout(deadline, leaving).await {
-        Ok(Ok(true)) => tracing::info!("drained and left the group"),
-        Ok(Ok(false)) => tracing::warn!("left the group with work under way: its next owner goes on with it"),
-        Ok(Err(error)) => tracing::error!(%error, "leaving the group failed"),
-        Err(_) => tracing::warn!("kafka did not let go in time: the group will notice by itself"),
+    match leaving.await {
+        Some(true) => tracing::info!("drained and left the group"),
+        Some(false) => tracing::warn!("left the group with work under way: its next owner goes on with it"),
+        None => tracing::warn!("the group was not left in time: it will notice by itself"),
     }
     Ok(())
 }

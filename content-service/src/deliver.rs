@@ -1,14 +1,16 @@
 //! The parts of a reply leave in order, each at most once, stopping at the first that is not taken.
 
+mod check;
 mod hopeless;
+mod leave;
 mod verdict;
 
 use std::time::Duration;
 
-use proto::reply::Outcome;
+use proto::reply::{Outcome, UnknownPolicy};
 use runtime::{backoff::Backoff, clock::Clock};
-use tokio::{sync::OwnedSemaphorePermit, time::Instant};
-use wechat::api::{Sent, TokenError};
+use tokio::time::Instant;
+use wechat::api::Sent;
 
 use crate::{
     accounts::Account,
@@ -16,8 +18,9 @@ use crate::{
     case::Case,
     config,
     ledger::{End, Entry, Ledger, PartEnd, Place, State},
-    metrics::{InFlight, Metrics},
+    metrics::Metrics,
 };
+pub use leave::{NoLeave, Slot};
 use verdict::{Verdict, judge};
 
 /// A part whose arming was confirmed longer ago than this is not sent: the process may have slept.
@@ -34,25 +37,22 @@ pub struct Deliverer {
     metrics: Metrics,
 }
 
-/// Leave to send: a place among the sends in flight, and a token at hand.
-#[derive(Debug)]
-pub struct Slot {
-    _place: OwnedSemaphorePermit,
-    _counted: InFlight,
-}
-
 /// What a delivery remembers from try to try.
 struct Tries {
     failed: u32,
     backoff: Backoff,
+    /// The platform wants to be left alone for a while, and then gets this event again.
+    waits: bool,
+    /// The right to try a stopped account, taken and not used yet.
+    right: Option<i64>,
 }
 
 /// Why a try came to nothing.
 struct Failed<'a> {
     reason: &'a str,
     errcode: Option<i32>,
-    /// Milliseconds for which the platform wants to be left alone.
-    rest: Option<i64>,
+    /// For so long the platform is too busy.
+    rest: Option<Duration>,
 }
 
 impl Deliverer {
@@ -60,16 +60,6 @@ impl Deliverer {
     #[must_use]
     pub fn new(ledger: Ledger, terms: config::Delivery, clock: Clock, metrics: Metrics) -> Self {
         Self { ledger, terms, clock, metrics }
-    }
-
-    /// Leave to send at once; waits for a place and, if need be, for a token.
-    ///
-    /// # Errors
-    /// Why there is no token.
-    pub async fn slot(&self, account: &Account) -> Result<Slot, TokenError> {
-        account.client.token_ready().await?;
-        let _place = account.sends.take().await;
-        Ok(Slot { _place, _counted: self.metrics.sending() })
     }
 
     /// Brings an entry to its end. `slot` belongs to a part that `reserve` has armed already.
@@ -84,17 +74,18 @@ impl Deliverer {
         mut slot: Option<Slot>,
     ) -> Result<(), Abandoned> {
         let backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(8));
-        let mut tries = Tries { failed: 0, backoff };
+        let mut tries = Tries { failed: 0, backoff, waits: false, right: None };
         loop {
             match entry.state {
                 State::Settled | State::Closed => return Ok(()),
                 State::Elsewhere(until_ms) => {
                     slot = None;
-                    self.wait_for_other(&case.place, case.mine, entry, until_ms).await?;
+                    let again = self.may_repeat(case, account, entry);
+                    self.wait_for_other(&case.place, case.mine, entry, until_ms, again).await?;
                 }
                 State::Reserved => {
                     // Whoever holds one place must not wait for another.
-                    drop(slot.take());
+                    tries.right = slot.take().and_then(Slot::unused);
                     slot = self.arm(case, account, entry, &mut tries).await?;
                 }
                 State::Armed(since) => {
@@ -118,24 +109,59 @@ impl Deliverer {
         loop {
             match entry.state {
                 State::Settled | State::Closed => return Ok(()),
-                State::Elsewhere(until_ms) => self.wait_for_other(place, mine, entry, until_ms).await?,
+                State::Elsewhere(until_ms) => {
+                    self.wait_for_other(place, mine, entry, until_ms, false).await?;
+                }
                 State::Armed(_) => self.ledger.not_sent(place, mine, entry).await?,
                 State::Reserved => self.ledger.give_up(place, mine, entry, None, end.clone()).await?,
             }
         }
     }
 
-    /// Whoever armed it may still be sending: after the lease nobody can know, and it is never sent again.
+    /// Whoever armed it may still be sending: after the lease nobody can know, and it is not sent again unless the playbook says so.
     async fn wait_for_other(
         &self,
         place: &Place,
         mine: &Assignment,
         entry: &mut Entry,
         until_ms: i64,
+        again: bool,
     ) -> Result<(), Abandoned> {
         let left = u64::try_from(until_ms - self.clock.now_ms()).unwrap_or(0);
         mine.pause(Duration::from_millis(left).min(LOOK)).await?;
-        self.ledger.overdue(place, mine, entry).await
+        let before = entry.again;
+        self.ledger.overdue(place, mine, entry, again).await?;
+        if entry.again && !before {
+            self.metrics.sent_again("playbook");
+        }
+        Ok(())
+    }
+
+    /// An attempt whose end nobody knows is followed by another: the playbook wants it, and the event is young enough.
+    fn may_repeat(&self, case: &Case<'_>, account: &Account, entry: &Entry) -> bool {
+        let wanted = entry.policy() == UnknownPolicy::AtLeastOnce && !entry.again;
+        wanted && self.hopeless(account, case.event.occurred_at_ms, None).is_none()
+    }
+
+    /// Nobody knows whether the platform took the part.
+    async fn unknown(
+        &self,
+        case: &Case<'_>,
+        account: &Account,
+        entry: &mut Entry,
+        tries: &mut Tries,
+        (errcode, reason): (Option<i32>, String),
+    ) -> Result<(), Abandoned> {
+        let (at_ms, attempts, unknown) = (self.clock.now_ms(), entry.attempts(), entry.unknown() + 1);
+        let part = PartEnd { outcome: Outcome::Unknown, errcode, at_ms, attempts, unknown };
+        let end = End { outcome: Outcome::Unknown, reason, until_ms: 0, at_ms };
+        let again = self.may_repeat(case, account, entry);
+        self.ledger.unknown(&case.place, case.mine, entry, part, end, again).await?;
+        if entry.state != State::Reserved {
+            return Ok(());
+        }
+        self.metrics.sent_again("playbook");
+        case.mine.pause(tries.backoff.pause()).await
     }
 
     async fn arm(
@@ -145,24 +171,18 @@ impl Deliverer {
         entry: &mut Entry,
         tries: &mut Tries,
     ) -> Result<Option<Slot>, Abandoned> {
-        let hopeless = self.hopeless(account, case.event.occurred_at_ms);
-        if let Some(end) = hopeless.or_else(|| self.lapsed(entry)).or_else(|| self.nothing_left(entry)) {
+        let too_old = self.too_old(case.event.occurred_at_ms);
+        if let Some(end) = too_old.or_else(|| self.lapsed(entry)).or_else(|| self.nothing_left(entry)) {
             self.ledger.give_up(&case.place, case.mine, entry, None, end).await?;
             return Ok(None);
         }
-        let slot = match self.slot(account).await {
-            Ok(slot) => slot,
-            Err(error) => {
-                if let Some(stop) = verdict::stop_of(&error, self.clock.now_ms()) {
-                    account.stop(stop);
-                }
-                let failed = Failed { reason: &error.to_string(), errcode: None, rest: None };
-                self.again(case, account, entry, tries, failed).await?;
-                return Ok(None);
+        match self.slot_with(account, tries.right.take()).await {
+            Ok(slot) => {
+                self.ledger.arm(&case.place, case.mine, entry).await?;
+                Ok(Some(slot))
             }
-        };
-        self.ledger.arm(&case.place, case.mine, entry).await?;
-        Ok(Some(slot))
+            Err(why) => self.without_leave(case, account, entry, tries, why).await.map(|()| None),
+        }
     }
 
     async fn send_part(
@@ -187,12 +207,15 @@ impl Deliverer {
             return case.mine.pause(Duration::from_millis(1)).await;
         }
         let started = Instant::now();
+        fail::fail_point!("c6", |_| std::process::abort());
         let sent = account.client.send(&part.message, config::BEGIN_WITHIN).await;
+        fail::fail_point!("c8", |_| std::process::abort());
         self.metrics.sent(started.elapsed());
         if !matches!(sent, Sent::NotSent { .. }) {
             entry.tried();
         }
-        self.after(case, account, entry, tries, judge(sent, self.clock.now_ms()), slot).await
+        let verdict = self.heed(account, case.user, slot.as_mut(), sent);
+        self.after(case, account, entry, tries, verdict, slot).await
     }
 
     async fn after(
@@ -205,12 +228,11 @@ impl Deliverer {
         slot: &mut Option<Slot>,
     ) -> Result<(), Abandoned> {
         let at_ms = self.clock.now_ms();
-        let attempts = entry.attempts();
-        let part = |outcome, errcode| PartEnd { outcome, errcode, at_ms, attempts };
+        let (attempts, unknown) = (entry.attempts(), entry.unknown());
+        let part = |outcome, errcode| PartEnd { outcome, errcode, at_ms, attempts, unknown };
         let end = |outcome, reason, until_ms| End { outcome, reason, until_ms, at_ms };
         match verdict {
             Verdict::Taken => {
-                account.reached();
                 let part = part(Outcome::Sent, None);
                 if entry.left() > 1 {
                     return self.ledger.next_part(&case.place, case.mine, entry, part).await;
@@ -219,34 +241,25 @@ impl Deliverer {
                 self.ledger.settle(&case.place, case.mine, entry, part, end, false).await
             }
             Verdict::Refused { errcode, stop, closes } => {
-                account.reached();
-                let until_ms = stop.as_ref().map_or(0, |stop| stop.until_ms);
-                if let Some(stop) = stop {
-                    account.stop(stop);
-                }
+                let until_ms = stop.map_or(0, |stop| stop.until_ms);
                 let end = end(Outcome::Refused, format!("errcode {errcode}"), until_ms);
                 let part = part(Outcome::Refused, Some(errcode));
                 self.ledger.settle(&case.place, case.mine, entry, part, end, closes).await
             }
             Verdict::Unknown { errcode, reason } => {
-                account.not_reached(&self.clock, &reason);
-                let (end, part) = (end(Outcome::Unknown, reason, 0), part(Outcome::Unknown, errcode));
-                self.ledger.settle(&case.place, case.mine, entry, part, end, false).await
+                *slot = None;
+                self.unknown(case, account, entry, tries, (errcode, reason)).await
             }
-            Verdict::NotTaken { errcode, reason, stop } => {
+            Verdict::NotTaken { errcode, reason, stop, rest } => {
                 *slot = None;
                 self.ledger.not_sent(&case.place, case.mine, entry).await?;
-                let rest = stop.as_ref().map(|stop| stop.until_ms - at_ms);
-                if let Some(stop) = stop {
-                    account.stop(stop);
-                }
+                tries.waits = stop.is_some();
                 self.again(case, account, entry, tries, Failed { reason: &reason, errcode, rest }).await
             }
         }
     }
 
-    /// Pauses before the next try, or gives up after the last. A rest that this event itself has brought about is sat out;
-    /// any other stop of the account ends the waiting.
+    /// Pauses before the next try, or gives up after the last. A stop of the account ends the pause.
     async fn again(
         &self,
         case: &Case<'_>,
@@ -260,22 +273,18 @@ impl Deliverer {
         }
         tries.failed += 1;
         if tries.failed >= self.terms.tries {
-            account.not_reached(&self.clock, reason);
+            self.out_of_reach(account, case.user, reason);
             let at_ms = self.clock.now_ms();
-            let part = PartEnd { outcome: Outcome::Refused, errcode, at_ms, attempts: entry.attempts() };
+            let (attempts, unknown) = (entry.attempts(), entry.unknown());
+            let part = PartEnd { outcome: Outcome::Refused, errcode, at_ms, attempts, unknown };
             let reason = format!("not sent after {} tries: {reason}", tries.failed);
             let end = End { outcome: Outcome::Refused, reason, until_ms: 0, at_ms };
             return self.ledger.give_up(&case.place, case.mine, entry, Some(part), end).await;
         }
-        match rest {
-            Some(rest) => case.mine.pause(Duration::from_millis(u64::try_from(rest).unwrap_or(0))).await,
-            None => {
-                let pause = tries.backoff.pause();
-                tokio::select! {
-                    paused = case.mine.pause(pause) => paused,
-                    () = account.until_stopped(&self.clock) => Ok(()),
-                }
-            }
+        let pause = rest.unwrap_or_else(|| tries.backoff.pause());
+        tokio::select! {
+            paused = case.mine.pause(pause) => paused,
+            () = account.breaker.until_stopped(|| self.clock.now_ms()) => Ok(()),
         }
     }
 }

@@ -6,7 +6,7 @@ use proto::{
 };
 use runtime::telemetry::uid;
 
-use crate::{assignment::Abandoned, case::Case, handle::Rooms};
+use crate::{assignment::Abandoned, case::Case, handle::Rooms, watchdog::step};
 
 /// What enriching an event came to.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +36,7 @@ impl Known {
 /// # Errors
 /// [`Abandoned`] when the partition is given up while Redis is away.
 pub async fn enrich(rooms: &Rooms, case: &Case<'_>) -> Result<Known, Abandoned> {
+    step("enrich");
     if case.event.openid.is_empty() {
         return Ok(Known::Away);
     }

@@ -8,7 +8,7 @@ use proto::reply::SourceState;
 use reqwest::redirect;
 use runtime::clock::Clock;
 
-use crate::{decide::Gathered, metrics::Metrics, playbook::SourceRequest};
+use crate::{decide::Gathered, metrics::Metrics, playbook::SourceRequest, watchdog::step};
 
 /// Largest answer in bytes.
 const LARGEST: usize = 64 * 1024;
@@ -57,7 +57,10 @@ impl Gatherer {
     ///
     /// Cancel safe: a fetch that has begun goes on for the cache.
     pub async fn gather(&self, needed: Vec<SourceRequest>) -> Vec<Gathered> {
-        join_all(needed.into_iter().map(|request| self.one(request))).await
+        step("gather");
+        let gathered = join_all(needed.into_iter().map(|request| self.one(request))).await;
+        step("decide");
+        gathered
     }
 
     async fn one(&self, request: SourceRequest) -> Gathered {

@@ -1,5 +1,6 @@
 //! The way of one event through the house, on one screen.
 
+mod desk;
 mod propose;
 mod set_aside;
 
@@ -24,13 +25,14 @@ use crate::{
     erasures::Erasures,
     gather::Gatherer,
     intake::Work,
-    ledger::{Closer, End, Entry, Ledger, Proposal, State},
+    ledger::{Closer, End, Entry, Ledger, Proposal, State, desk::Desk},
     metrics::Metrics,
     profiles::Profiles,
     publish::Publisher,
     record::{Content, Unreadable, subject_of},
     shown,
 };
+pub use desk::tend;
 use propose::propose;
 use set_aside::set_aside;
 
@@ -51,6 +53,8 @@ pub struct Rooms {
     pub links: Links,
     /// What was promised to be sent.
     pub ledger: Ledger,
+    /// What a person may decide on.
+    pub desk: Desk,
     /// The way to the user.
     pub deliverer: Deliverer,
     /// The way to everybody else.
@@ -82,17 +86,27 @@ async fn handle(rooms: &Rooms, case: &Case<'_>) -> Result<Option<Reply>, Abandon
     }
 
     shown::record(rooms, case, &mut entry).await?;
+    desk::note(rooms, case, &entry).await?;
     let (id, key) = (&case.event.id, case.user.as_bytes());
     let outcome = rooms.publisher.outcome(&entry.reply, id, key, case.trace, case.mine).await?;
-    rooms.closer.close(&case.place, &outcome).await;
+    close(rooms, case, &entry, &outcome).await?;
     Ok(Some(entry.reply))
+}
+
+/// The outcome stands in Kafka: the entry shrinks to a hash, or waits for a person.
+async fn close(rooms: &Rooms, case: &Case<'_>, entry: &Entry, outcome: &[u8]) -> Result<(), Abandoned> {
+    if entry.asks() {
+        return rooms.ledger.wait(&case.place, case.mine, outcome).await;
+    }
+    rooms.closer.close(&case.place, outcome).await;
+    Ok(())
 }
 
 /// Leave to send at once, for what is to be sent. While it waited for that, the account may have been stopped.
 async fn leave_to_send(rooms: &Rooms, case: &Case<'_>, proposal: &mut Proposal) -> Option<Slot> {
     let account = case.account.filter(|_| proposal.end.is_none())?;
     let slot = rooms.deliverer.slot(account).await.ok();
-    proposal.end = rooms.deliverer.hopeless(account, case.event.occurred_at_ms);
+    proposal.end = rooms.deliverer.hopeless(account, case.event.occurred_at_ms, slot.as_ref());
     if proposal.end.is_some() {
         proposal.reply.parts.iter_mut().for_each(|part| part.set_outcome(Outcome::Suppressed));
     }

@@ -40,8 +40,17 @@ pub struct Next {
     pub pause: Option<i32>,
     /// There is room again.
     pub resume: Vec<i32>,
-    /// The partition was rewound: what follows has been read before, or its topic was made anew.
-    pub rewound: bool,
+    /// The partition did not go on where it was expected to.
+    pub jump: Option<Jump>,
+}
+
+/// Where a partition went on instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Jump {
+    /// It was rewound: what follows has been read before, or its topic was made anew.
+    Back,
+    /// So many records are gone: the topic is neither compacted nor written in transactions, so its offsets have no other holes.
+    Over(u64),
 }
 
 /// Everything under way.
@@ -57,6 +66,8 @@ pub struct Intake {
 struct Partition {
     mine: Assignment,
     mark: Watermark,
+    /// The offset that comes next, where that is known.
+    next: Option<i64>,
     committed: Option<i64>,
     waiting: usize,
     running: usize,
@@ -71,12 +82,13 @@ impl Intake {
         Self { lanes, partitions: HashMap::new(), generation: 0, buffer: buffer.max(1) }
     }
 
-    /// A partition is ours from now on.
-    pub fn assign(&mut self, partition: i32) {
+    /// A partition is ours from now on. `next`: what the group has committed, if anything.
+    pub fn assign(&mut self, partition: i32, next: Option<i64>) {
         self.generation += 1;
         let new = Partition {
             mine: Assignment::new(self.generation),
             mark: Watermark::default(),
+            next,
             committed: None,
             waiting: 0,
             running: 0,
@@ -90,10 +102,11 @@ impl Intake {
     /// Takes a record in; `account` is its account's index.
     pub fn take(&mut self, account: usize, partition: i32, offset: i64, key: &[u8], record: Record) -> Next {
         if !self.partitions.contains_key(&partition) {
-            self.assign(partition);
+            self.assign(partition, None);
         }
         let Some(held) = self.partitions.get_mut(&partition) else { return Next::default() };
-        let rewound = held.mark.is_behind(offset);
+        let jump = held.next.and_then(|next| jump(next, offset));
+        held.next = Some(offset + 1);
         let reading = held.mark.start(offset);
         let lane =
             if key.is_empty() { Bytes::from(format!("{partition}")) } else { Bytes::copy_from_slice(key) };
@@ -109,7 +122,7 @@ impl Intake {
             held.paused = true;
             partition
         });
-        Next { start, pause, rewound, ..Next::default() }
+        Next { start, pause, jump, ..Next::default() }
     }
 
     /// Work has ended. `done`: it has its outcome; otherwise it was abandoned.
@@ -209,6 +222,18 @@ impl Intake {
     }
 }
 
+fn jump(next: i64, offset: i64) -> Option<Jump> {
+    match u64::try_from(offset - next) {
+        Ok(0) => None,
+        Ok(gone) => Some(Jump::Over(gone)),
+        Err(_) => Some(Jump::Back),
+    }
+}
+
 #[cfg(test)]
 #[path = "intake_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "intake_schedules.rs"]
+mod schedules;

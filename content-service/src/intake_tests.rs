@@ -9,8 +9,8 @@ fn record() -> Record {
 
 fn intake(total: usize, buffer: usize) -> Intake {
     let mut intake = Intake::new(1, Bounds::divide(total, 1), buffer);
-    intake.assign(0);
-    intake.assign(1);
+    intake.assign(0, None);
+    intake.assign(1, None);
     intake
 }
 
@@ -46,7 +46,7 @@ fn a_partition_given_up_forgets_what_waits_and_fences_what_runs() {
     let late = running.pop().unwrap();
     assert!(!late.mine.holds());
 
-    intake.assign(0);
+    intake.assign(0, Some(7));
     assert!(intake.take(0, 0, 7, b"u", record()).start.is_empty(), "the straggler still has the user's lane");
     let next = intake.finish(&late, true);
     assert_eq!(next.start.len(), 1);
@@ -64,7 +64,7 @@ fn a_record_that_comes_again_after_a_rewind_is_worked_on_again_behind_what_still
     let mut intake = intake(9, 9);
     let before = intake.take(0, 0, 7, b"u", record()).start;
     let rewound = intake.take(0, 0, 7, b"u", record());
-    assert!(rewound.rewound && rewound.start.is_empty(), "one at a time per user");
+    assert!(rewound.jump == Some(Jump::Back) && rewound.start.is_empty(), "one at a time per user");
     let again = intake.finish(&before[0], true).start;
     assert_eq!((again.len(), intake.marks(&[0])), (1, vec![(0, 7)]));
     intake.finish(&again[0], true);
@@ -80,4 +80,16 @@ fn abandoned_work_holds_the_mark() {
     intake.finish(&one[0], false);
     intake.finish(&two[0], true);
     assert_eq!(intake.marks(&[0]), [(0, 1)]);
+}
+
+#[test]
+fn records_that_retention_took_away_are_counted_at_the_start_and_under_way() {
+    let mut intake = Intake::new(1, Bounds::divide(9, 1), 9);
+    intake.assign(0, Some(100));
+    let mut jumps = |partition, offsets: [i64; 3]| {
+        offsets.map(|offset| intake.take(0, partition, offset, b"u", record()).jump)
+    };
+    assert_eq!(jumps(0, [130, 131, 140]), [Some(Jump::Over(30)), None, Some(Jump::Over(8))]);
+    assert_eq!(jumps(0, [0, 1, 2]), [Some(Jump::Back), None, None], "the topic was made anew");
+    assert_eq!(jumps(1, [500, 501, 502]), [None; 3], "nothing was committed, so nothing was expected");
 }

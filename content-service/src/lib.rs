@@ -4,6 +4,7 @@
 
 pub mod accounts;
 pub mod assignment;
+pub mod breaker;
 pub mod case;
 pub mod catalogue;
 pub mod config;
@@ -26,6 +27,9 @@ pub mod record;
 pub mod rights;
 mod serve;
 pub mod shown;
+pub mod stops;
+pub mod tokens;
+pub mod watchdog;
 pub mod watermark;
 
 pub use config::Config;

@@ -1,5 +1,10 @@
 //! What the process counts, under one name each. Something worth a log line and a number does both here.
 
+mod alarms;
+mod ledger;
+
+mod accounts;
+
 use std::{
     sync::{
         Arc,
@@ -15,6 +20,10 @@ use prometheus_client::{
 };
 use proto::reply::Reply;
 use runtime::redis::RedisError;
+
+pub use accounts::AccountMetrics;
+
+use alarms::Alarms;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Ended {
@@ -54,7 +63,7 @@ struct Families {
     ledger_logged_s: AtomicU64,
     close_dropped: Counter,
     fenced: Counter,
-    stops: Family<Named, Counter>,
+    accounts: AccountMetrics,
     playbook_refused: Family<Named, Counter>,
     items_refused: Counter,
     publish_waits: Counter,
@@ -63,6 +72,8 @@ struct Families {
     erasures_refused: Counter,
     panics: Counter,
     rebalances: Counter,
+    alarms: Alarms,
+    ledger: ledger::Ledger,
 }
 
 impl Default for Metrics {
@@ -88,7 +99,7 @@ impl Default for Metrics {
             ledger_logged_s: AtomicU64::new(0),
             close_dropped: Counter::default(),
             fenced: Counter::default(),
-            stops: Family::default(),
+            accounts: AccountMetrics::default(),
             playbook_refused: Family::default(),
             items_refused: Counter::default(),
             publish_waits: Counter::default(),
@@ -97,6 +108,8 @@ impl Default for Metrics {
             erasures_refused: Counter::default(),
             panics: Counter::default(),
             rebalances: Counter::default(),
+            alarms: Alarms::default(),
+            ledger: ledger::Ledger::default(),
         }))
     }
 }
@@ -141,7 +154,7 @@ impl Metrics {
         all.register("ledger_waits", "Ledger calls that Redis did not answer", f.ledger_waits.clone());
         all.register("close_dropped", "Ledger entries left open until they lapse", f.close_dropped.clone());
         all.register("fence_rejected", "Sends stopped before the first byte", f.fenced.clone());
-        all.register("account_stops", "Times that an account was stopped", f.stops.clone());
+        f.accounts.register(all);
         all.register("playbook_refused", "Changed playbooks that were not taken", f.playbook_refused.clone());
         all.register("items_refused", "Catalogue records nobody can read", f.items_refused.clone());
         all.register("publish_waits", "Outcomes that Kafka did not take at once", f.publish_waits.clone());
@@ -153,6 +166,8 @@ impl Metrics {
         all.register("erasures_refused", refused, f.erasures_refused.clone());
         all.register("panics", "Handlers that panicked; their events were set aside", f.panics.clone());
         all.register("rebalances", "Partitions given up", f.rebalances.clone());
+        f.alarms.register(all);
+        f.ledger.register(all);
     }
 
     /// An event has its published outcome.
@@ -242,9 +257,10 @@ impl Metrics {
         self.0.fenced.inc();
     }
 
-    /// An account was stopped.
-    pub fn stopped(&self, account: &str) {
-        self.0.stops.get_or_create(&Named { name: account.to_owned() }).inc();
+    /// What is counted of the accounts.
+    #[must_use]
+    pub fn accounts(&self) -> &AccountMetrics {
+        &self.0.accounts
     }
 
     /// A changed playbook was not taken.

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::lanes::Bounds;
+use crate::{
+    lanes::Bounds,
+    watchdog::{meant, step},
+};
 
 /// The places that one account may take.
 #[derive(Clone, Debug)]
@@ -26,11 +29,16 @@ impl Places {
     /// Waits for a place. Dropping what it returns gives the place back. Cancel safe.
     pub async fn take(&self) -> OwnedSemaphorePermit {
         let (own, shared) = (Arc::clone(&self.own), Arc::clone(&self.shared));
-        let place = tokio::select! {
-            biased;
-            place = own.acquire_owned() => place,
-            place = shared.acquire_owned() => place,
-        };
+        step("wait for a place");
+        let place = meant(async {
+            tokio::select! {
+                biased;
+                place = own.acquire_owned() => place,
+                place = shared.acquire_owned() => place,
+            }
+        });
+        let place = place.await;
+        step("send");
         place.expect("nobody closes these semaphores")
     }
 }

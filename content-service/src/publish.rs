@@ -13,6 +13,7 @@ use runtime::{
 use crate::{
     assignment::{Abandoned, Assignment},
     metrics::Metrics,
+    watchdog::step,
 };
 
 /// Writes to the topics that content-service owns. Clones share the producer.
@@ -56,6 +57,7 @@ impl Publisher {
         trace: TraceParent,
         mine: &Assignment,
     ) -> Result<Vec<u8>, Abandoned> {
+        step("publish");
         let traceparent = trace.child().to_string();
         let attributes = CloudEvent { id: Cow::Borrowed(id), ..CloudEvent::of_reply(reply, &traceparent) };
         let headers = owned_headers(&attributes.headers());
@@ -83,6 +85,7 @@ impl Publisher {
         reason: DlqReason<'_>,
         mine: &Assignment,
     ) -> Result<(), Abandoned> {
+        step("set aside");
         let headers = |left_out, attempts| {
             let letter = DeadLetter {
                 reason: reason.class,
@@ -100,7 +103,12 @@ impl Publisher {
         self.patient.copy(&self.dlq, record, headers, |time| self.wait(mine, time)).await?;
         self.metrics.set_aside(reason.class);
         let (partition, offset) = (record.partition(), record.offset());
-        tracing::warn!(reason.class, partition, offset, "record set aside: look at it with `yingbin dlq`");
+        tracing::warn!(
+            reason.class,
+            partition,
+            offset,
+            "record set aside: look at it with `yingbin tail dlq --from-beginning`"
+        );
         Ok(())
     }
 

@@ -1,15 +1,12 @@
 //! The service: what it is made of, in which order it starts and ends.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use anyhow::{Context as _, bail};
-use futures::{FutureExt as _, future::BoxFuture};
+use anyhow::{Context as _, anyhow, bail};
+use futures::{
+    FutureExt as _,
+    future::{BoxFuture, join_all},
+};
 use prometheus_client::registry::Registry;
 use prost::Message as _;
 use proto::{LinkKey, content::Item};
@@ -21,7 +18,7 @@ use runtime::{
     redis::Redis,
     service::Tasks,
 };
-use tokio::{net::TcpListener, time::Instant};
+use tokio::{net::TcpListener, runtime::Handle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -33,18 +30,24 @@ use crate::{
     deliver::Deliverer,
     erasures::Erasures,
     gather::Gatherer,
-    handle::Rooms,
+    handle::{Rooms, tend},
     intake::Intake,
-    ledger::{Closer, Ledger, Terms},
+    ledger::{Closer, Ledger, Terms, desk::Desk, guard::guard},
     metrics::Metrics,
     profiles::Profiles,
     publish::Publisher,
+    stops::Stops,
+    watchdog::{Bounds, Signs, Watchdog},
 };
 
 /// Name of the hold that keeps events waiting for the catalogue.
 const CATALOGUE: &str = "catalogue";
-/// The consuming loop has to show a sign of life within this time.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(30);
+/// Name of the hold that keeps events waiting until the ledger's Redis was looked at.
+const LEDGER: &str = "ledger";
+/// The consuming loop has to turn within this time; a rebalance that drains and commits takes a few seconds.
+const TURN: Duration = Duration::from_secs(25);
+/// For what follows the drain.
+const LAST_STEPS: Duration = Duration::from_secs(5);
 
 /// What the service listens on.
 #[derive(Debug)]
@@ -93,18 +96,34 @@ pub async fn serve(
         let take = |record: TableRecord<'_>| apply(&catalogue, &metrics, record);
         Ok(follow(&kafka, &kafka.topic(proto::ITEMS.name), take, hold, shutdown).await?)
     });
+    let redis = Redis::new(&config.redis, &config.kafka.namespace).context("redis.url")?;
+    let (durability, hold) = (config.keeping.durability, health.hold(LEDGER));
+    tasks.spawn("ledger watch", guard(redis.clone(), durability, rooms.metrics.clone(), hold, tasks.token()));
+    tasks.spawn("desk", tend(Arc::clone(&rooms), tasks.token()).map(Ok));
     let watching = Arc::clone(&rooms.accounts).watch(tasks.token());
     tasks.spawn("playbooks", watching.map(Ok));
     tasks.spawn("profile addresses", looking_up.map(Ok));
     tasks.spawn("closer", closing.map(Ok));
+    let stops = Stops::new(redis);
+    let stopping = watch_accounts(Arc::clone(&rooms), stops, config.delivery.check_right, tasks.token());
+    tasks.spawn("stops", stopping.map(Ok));
     tasks.spawn("erasures", rooms.erasures.clone().sweep(tasks.token()).map(Ok));
     health.check("producer", move || producer.fatal().map_or(Ok(()), Err));
     tasks.spawn("admin", admin(listeners.admin, health.clone(), Arc::new(registry), last.clone()));
     let (shutdown, last) = (tasks.token(), last.drop_guard());
-    let drain = config.delivery.drain + Duration::from_secs(5);
+    let drain = config.delivery.drain + LAST_STEPS;
+    // It watches to the end, also over a drain that does not end.
+    let signs = Signs::default();
+    let watchdog = Watchdog::start(signs.clone(), bounds(&config), &Handle::current(), &rooms.metrics);
+    let watchdog = watchdog.context("the watchdog cannot be started")?;
+    health.check("watchdog", watchdog.check());
+    let (found, ending) = (watchdog.found(), tasks.token());
+    tasks.spawn("watchdog", async move {
+        ending.run_until_cancelled(found).await.map_or(Ok(()), |blocked| Err(anyhow!(blocked)))
+    });
     tasks.spawn("events", async move {
         let _last = last;
-        let ended = events(&config, rooms, &health, shutdown).await;
+        let ended = events(&config, rooms, signs, &health, shutdown).await;
         health.closing();
         ended
     });
@@ -124,11 +143,14 @@ fn rooms(
     let (profiles, looking_up) =
         Profiles::new(&config.profile.endpoint, config.profile.deadline, shutdown.clone())?;
     let (closer, closing) = Closer::new(redis.clone(), metrics.clone(), last.clone());
-    let terms = Terms { ttl: config.delivery.ledger_ttl, lease: config.delivery.lease() };
+    let (ttl, lease) = (config.delivery.ledger_ttl, config.delivery.lease());
+    let terms = Terms { ttl, lease, replicas: config.keeping.replicas };
+    let desk = Desk::new(redis.clone());
     let erasures = Erasures::new(redis.clone(), profiles.clone(), metrics.clone());
+    let accounts = Arc::new(Accounts::open(config, &redis, metrics)?);
     let ledger = Ledger::new(redis, terms, clock.clone(), metrics.clone());
     let rooms = Rooms {
-        accounts: Arc::new(Accounts::open(config, metrics)?),
+        accounts,
         profiles,
         erasures,
         gatherer: Gatherer::new(config.sources.clone(), clock.clone(), metrics.clone())?,
@@ -136,6 +158,7 @@ fn rooms(
         links: links(config),
         deliverer: Deliverer::new(ledger.clone(), config.delivery.clone(), clock.clone(), metrics.clone()),
         ledger,
+        desk,
         publisher: Publisher::new(&config.kafka, patient, metrics.clone()),
         closer,
         terms: config.delivery.clone(),
@@ -146,34 +169,39 @@ fn rooms(
     Ok((rooms, [looking_up.boxed(), closing.boxed()]))
 }
 
+/// Keeps the stops of all replicas alike, and asks at the start which accounts may send at all; no event waits for that.
+async fn watch_accounts(rooms: Arc<Rooms>, stops: Stops, check: bool, shutdown: CancellationToken) {
+    let checks = async {
+        if check && stops.exchange(&rooms.accounts).await.is_ok() {
+            join_all(rooms.accounts.iter().map(|(_, account)| rooms.deliverer.check_right(account))).await;
+        }
+    };
+    let sharing = stops.share(&rooms.accounts, &rooms.metrics, &shutdown);
+    tokio::join!(sharing, shutdown.run_until_cancelled(checks));
+}
+
 /// Takes events as soon as the catalogue is there, until the shutdown.
 async fn events(
     config: &Config,
     rooms: Arc<Rooms>,
+    signs: Signs,
     health: &Health,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    if shutdown.run_until_cancelled(health.released(CATALOGUE)).await.is_none() {
+    let ready = async { tokio::join!(health.released(CATALOGUE), health.released(LEDGER)) };
+    if shutdown.run_until_cancelled(ready).await.is_none() {
         return Ok(());
     }
     // One more for the events of accounts that are not configured.
     let intake = Intake::new(config.accounts.len() + 1, config.event_places(), config.concurrency.buffer);
     let kafka: &Kafka = &config.kafka;
-    let alive = watch_loop(health);
-    consume(kafka, &kafka.topic(proto::EVENTS.name), intake, rooms, alive, shutdown).await
+    consume(kafka, &kafka.topic(proto::EVENTS.name), intake, rooms, signs, shutdown).await
 }
 
-/// Liveness from now on: the consuming loop turns. Returns what the loop has to call.
-fn watch_loop(health: &Health) -> impl Fn() + Send + use<> {
-    let started = Instant::now();
-    let seen_ms = Arc::new(AtomicU64::new(0));
-    let millis = move || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let seen = Arc::clone(&seen_ms);
-    health.check("consumer", move || {
-        let silent = Duration::from_millis(millis().saturating_sub(seen.load(Ordering::Relaxed)));
-        if silent < SIGN_OF_LIFE { Ok(()) } else { Err(format!("the loop stands still for {silent:?}")) }
-    });
-    move || seen_ms.store(millis(), Ordering::Relaxed)
+/// An event under way is silent for a whole send at most; everything else that lasts is a wait that is meant.
+fn bounds(config: &Config) -> Bounds {
+    let still = config.delivery.lease() + LAST_STEPS;
+    Bounds { still, turn: TURN, grace: config.delivery.drain + 2 * LAST_STEPS }
 }
 
 fn links(config: &Config) -> Links {

@@ -10,7 +10,7 @@ use proto::{
 use runtime::backoff::Backoff;
 use tokio::time::Instant;
 
-use crate::{assignment::Abandoned, case::Case, handle::Rooms, ledger::Entry};
+use crate::{assignment::Abandoned, case::Case, handle::Rooms, ledger::Entry, watchdog::step};
 
 /// How long an outcome that is published for the second time waits for profile-service, which is rare: somebody died in between.
 const AGAIN_WITHIN: Duration = Duration::from_secs(60);
@@ -38,6 +38,7 @@ pub fn shown_by(reply: &Reply) -> Option<Shown> {
 /// # Errors
 /// [`Abandoned`] when the partition is given up first.
 pub async fn record(rooms: &Rooms, case: &Case<'_>, entry: &mut Entry) -> Result<(), Abandoned> {
+    step("record what was shown");
     let Some(shown) = shown_by(&entry.reply) else { return Ok(()) };
     if entry.reply.shown() != ShownRecord::Unspecified {
         return Ok(());

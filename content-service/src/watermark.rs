@@ -36,9 +36,7 @@ impl Watermark {
         self.reading
     }
 
-    /// It is not beyond the newest that was started.
-    #[must_use]
-    pub fn is_behind(&self, offset: i64) -> bool {
+    fn is_behind(&self, offset: i64) -> bool {
         self.next.is_some_and(|next| offset < next)
     }
 

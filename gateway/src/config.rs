@@ -1,6 +1,8 @@
 //! The settings of the gateway.
 
-use std::{collections::HashSet, net::SocketAddr, time::Duration};
+mod spool;
+
+use std::{net::SocketAddr, time::Duration};
 
 use runtime::{
     config::{Secret, Settings},
@@ -9,6 +11,8 @@ use runtime::{
 use wechat::{Mode, envelope::AesKey, push::Credentials};
 
 use crate::{address::Address, body};
+
+pub use spool::Spool;
 
 /// After so long the platform hangs up and sends the push again (`facts.md` §3).
 const PLATFORM_PATIENCE: Duration = Duration::from_secs(5);
@@ -28,6 +32,8 @@ pub struct Config {
     pub link_secret: Secret,
     /// Bounds.
     pub limits: Limits,
+    /// Where events wait while Kafka is away.
+    pub spool: Option<Spool>,
     /// How the process ends.
     pub shutdown: Shutdown,
     /// The cluster.
@@ -50,9 +56,11 @@ pub struct Account {
 pub struct Limits {
     /// Connections at once.
     pub connections: usize,
+    /// Pushes handled at once.
+    pub in_flight: usize,
     /// How far the timestamp of a push may be from now, either way.
     pub replay_tolerance: Duration,
-    /// How long Kafka may take; then the push is answered 503 and the platform repeats it.
+    /// How long Kafka may take; then the event goes into the spool, or without one the push is answered 503.
     pub produce_timeout: Duration,
 }
 
@@ -60,6 +68,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 4096,
+            in_flight: 2048,
             replay_tolerance: Duration::from_secs(300),
             produce_timeout: Duration::from_millis(2500),
         }
@@ -98,6 +107,7 @@ impl Config {
             accounts: accounts(settings),
             link_secret: link_secret(settings),
             limits: Limits::read(settings),
+            spool: Spool::read(settings),
             shutdown: Shutdown::read(settings),
             kafka: Kafka::read(settings),
         }
@@ -113,6 +123,11 @@ impl Limits {
                 default.connections,
                 "Connections at once; more wait until one is closed.",
             ),
+            in_flight: settings.get(
+                "limits.in_flight",
+                default.in_flight,
+                "Pushes handled at once; more wait for half a second and are then answered 503, before they are decrypted.",
+            ),
             replay_tolerance: settings.get(
                 "limits.replay_tolerance",
                 default.replay_tolerance,
@@ -121,7 +136,7 @@ impl Limits {
             produce_timeout: settings.get(
                 "limits.produce_timeout",
                 default.produce_timeout,
-                "How long Kafka may take; then the push is answered 503 and the platform repeats it.",
+                "How long Kafka may take; then the event goes into the spool, or without one the push is answered 503.",
             ),
         };
         limits.check(settings);
@@ -131,6 +146,9 @@ impl Limits {
     fn check(self, settings: &mut Settings) {
         if self.connections == 0 || self.connections > tokio::sync::Semaphore::MAX_PERMITS {
             settings.problem("limits.connections", "must be at least 1");
+        }
+        if self.in_flight == 0 || self.in_flight > tokio::sync::Semaphore::MAX_PERMITS {
+            settings.problem("limits.in_flight", "must be at least 1");
         }
         if self.produce_timeout.is_zero() || body::WITHIN + self.produce_timeout >= PLATFORM_PATIENCE {
             settings.problem(
@@ -188,15 +206,8 @@ fn accounts(settings: &mut Settings) -> Vec<Account> {
         );
     }
     let accounts: Vec<Account> = tables.iter().map(|table| Account::read(settings, table)).collect();
-    let (mut names, mut app_ids) = (HashSet::new(), HashSet::new());
-    for (table, account) in tables.iter().zip(&accounts) {
-        if !names.insert(&account.name) {
-            settings.problem(&format!("{table}.name"), "another account has this name");
-        }
-        if !app_ids.insert(&account.credentials.app_id) {
-            settings.problem(&format!("{table}.app_id"), "another account has this app_id");
-        }
-    }
+    settings.distinct(&tables, "name", accounts.iter().map(|account| account.name.as_str()));
+    settings.distinct(&tables, "app_id", accounts.iter().map(|account| account.credentials.app_id.as_str()));
     accounts
 }
 

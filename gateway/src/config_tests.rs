@@ -29,6 +29,14 @@ fn few_settings_are_needed() {
 }
 
 #[test]
+fn a_folder_makes_a_spool() {
+    assert!(read(GOOD).0.spool.is_none());
+    let spool = read(&[GOOD, &["spool.dir=/data/spool", "spool.max_age=2h"]].concat()).0.spool.unwrap();
+    assert_eq!((spool.dir.to_str(), spool.max_bytes), (Some("/data/spool"), 1024 * 1024 * 1024));
+    assert_eq!(spool.max_age, Duration::from_secs(2 * 3600));
+}
+
+#[test]
 fn every_fault_is_told_at_once() {
     let faults = [
         "accounts.0.aes_key=short",
@@ -38,18 +46,22 @@ fn every_fault_is_told_at_once() {
         "links.secret=short",
         "limits.produce_timeout=3s",
         "limits.connections=0",
+        "limits.in_flight=0",
+        "spool.max_bytes=4096",
         "shutdown.announce=25s",
     ];
     let problems = read(&[GOOD, &faults].concat()).1.expect_err("there are faults");
     for key in [
         "accounts.0.aes_key",
         "accounts.0.home_url",
-        "accounts.1.name: another account",
+        "accounts.1.name: accounts.0 has the same",
         "accounts.1.app_id",
         "accounts.1.token: is missing",
         "links.secret",
         "limits.produce_timeout: must be less than 3s",
         "limits.connections",
+        "limits.in_flight",
+        "spool.max_bytes",
         "shutdown.drain",
     ] {
         assert!(problems.contains(key), "{key} is not in\n{problems}");

@@ -1,22 +1,25 @@
 //! The door: every push of WeChat becomes one durable event, and every tap on a link of ours another.
 //!
 //! `GET|POST /wechat/{account}` is the platform's side (`facts.md` §1, §3), `GET /c/{token}` the readers'. A push is
-//! answered `success` when the broker has reported its event, and not before.
+//! answered `success` when the broker has reported its event, or the disk has it (`spool`), and not before.
 
 mod accounts;
 mod address;
 mod body;
 mod config;
 pub mod event;
+mod forgeries;
 mod impatient;
 mod items;
 mod links;
 mod listener;
 mod metrics;
 mod pages;
+mod parcel;
 mod push;
 mod report;
 mod service;
+mod spool;
 
 use std::{sync::Arc, time::Duration};
 
@@ -30,18 +33,23 @@ use runtime::{
     process,
     service::Tasks,
 };
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use tokio::{net::TcpListener, sync::Semaphore};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wechat::Mode;
 
 pub use address::{Address, AddressError};
-pub use config::{Account, Config, Limits, Shutdown};
+pub use config::{Account, Config, Limits, Shutdown, Spool};
 
 use accounts::Accounts;
+use forgeries::Forgeries;
 use items::Items;
 use listener::Bounds;
 use metrics::Metrics;
+use parcel::Outlet;
 use service::Gateway;
+
+/// A push needs no item: a table that cannot be read keeps the gateway from being ready no longer than this.
+const ITEMS_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The sockets of the gateway, bound before it starts.
 #[derive(Debug)]
@@ -66,10 +74,11 @@ impl Listeners {
 }
 
 /// Runs the gateway until `shutdown`, then ends in order: readiness off, still accepting for a while, the door closed,
-/// requests and records in flight finished, probes and metrics last.
+/// requests and records in flight finished or in the spool, probes and metrics last.
 ///
 /// # Errors
-/// A setting that librdkafka refuses, a listener that fails, or something that did not end in time.
+/// A setting that librdkafka refuses, a folder that cannot hold the spool, a listener or a disk that fails, or something that did not end
+/// in time.
 pub async fn serve(
     config: Config,
     listeners: Listeners,
@@ -83,22 +92,36 @@ pub async fn serve(
     watch(&producer, &health);
     let items = Arc::new(Items::new(metrics.items.clone()));
     let Config { limits, shutdown: end, kafka, .. } = config;
-    let gateway = Arc::new(Gateway {
-        accounts: Accounts::new(config.accounts, &metrics),
+    let (spool, disk) = spool::open(config.spool, &clock, &metrics).await?.unzip();
+    let outlet = Arc::new(Outlet {
         producer: producer.clone(),
         topic: kafka.topic(proto::EVENTS.name),
+        within: limits.produce_timeout,
+        spool,
+        metrics: Arc::clone(&metrics),
+    });
+    let taps = TaskTracker::new();
+    let gateway = Arc::new(Gateway {
+        accounts: Accounts::new(config.accounts, &metrics),
+        outlet: Arc::clone(&outlet),
+        places: Arc::new(Semaphore::new(limits.in_flight)),
+        forgeries: Forgeries::new(limits.connections, metrics.held_back.clone()),
+        taps: taps.clone(),
         clock,
         replay_tolerance: limits.replay_tolerance,
-        produce_timeout: limits.produce_timeout,
         link_key: LinkKey::derive(config.link_secret.expose()),
         items: Arc::clone(&items),
         metrics: Arc::clone(&metrics),
     });
     let mut tasks = Tasks::new(&shutdown);
-    // Ends what has to outlive the last request.
-    let ended = CancellationToken::new();
+    // Cancelled when the last request has its answer, and when whatever has to outlive that may end.
+    let (answered, ended) = (CancellationToken::new(), CancellationToken::new());
     tasks.spawn("items", follow_items(kafka, items, health.hold("items"), ended.clone()));
-    tasks.spawn("kafka probe", reach(producer.clone(), health.hold("kafka"), ended.clone()));
+    if let Some((spool, disk)) = outlet.spool.clone().zip(disk) {
+        tasks.spawn("spool", spool::run(spool, outlet, disk, tasks.token(), answered.clone()));
+    } else {
+        tasks.spawn("kafka probe", reach(producer.clone(), health.hold("kafka"), ended.clone()));
+    }
     tasks.spawn(
         "admin port",
         health::admin(listeners.admin, health.clone(), Arc::new(registry), ended.clone()),
@@ -106,8 +129,11 @@ pub async fn serve(
     let bounds = Bounds { connections: limits.connections, announce: end.announce, drain: end.drain };
     let door = tasks.token();
     tasks.spawn("public port", async move {
-        let answer = move |request| Arc::clone(&gateway).answer(request);
+        let answer = move |request, peer| Arc::clone(&gateway).answer(request, peer);
         listener::run(listeners.public, bounds, metrics, answer, door, || health.closing()).await;
+        taps.close();
+        taps.wait().await;
+        answered.cancel();
         let flushed = flush(producer, limits.produce_timeout).await;
         ended.cancel();
         flushed
@@ -140,15 +166,25 @@ fn watch(producer: &Producer, health: &Health) {
 async fn follow_items(
     kafka: Kafka,
     items: Arc<Items>,
-    loaded: Hold,
+    ready: Hold,
     ended: CancellationToken,
 ) -> anyhow::Result<()> {
-    let topic = kafka.topic(proto::ITEMS.name);
-    kafka::follow(&kafka, &topic, |record| items.take(record), loaded, ended).await?;
-    Ok(())
+    let (topic, table) = (kafka.topic(proto::ITEMS.name), Health::new());
+    let following = kafka::follow(&kafka, &topic, |record| items.take(record), table.hold("items"), ended);
+    let waiting = async {
+        if tokio::time::timeout(ITEMS_PATIENCE, table.released("items")).await.is_err() {
+            tracing::warn!(
+                topic,
+                "ready before the items are read: until then their links lead to the home page"
+            );
+        }
+        ready.release();
+    };
+    let (followed, ()) = tokio::join!(following, waiting);
+    Ok(followed?)
 }
 
-/// Lets `reached` go when the cluster has answered once. Later outages do not take the gateway out of routing: there is no
+/// Lets `reached` go when the cluster has answered once; with a spool nobody waits for that. Later outages do not take the gateway out of routing: there is no
 /// better place for a push to go.
 async fn reach(producer: Producer, reached: Hold, ended: CancellationToken) -> anyhow::Result<()> {
     let probe = async {
@@ -174,7 +210,7 @@ async fn reach(producer: Producer, reached: Hold, ended: CancellationToken) -> a
 async fn flush(producer: Producer, within: Duration) -> anyhow::Result<()> {
     let flushed = tokio::task::spawn_blocking(move || producer.flush(within)).await?;
     if let Err(error) = flushed {
-        tracing::warn!(%error, "ended with records that kafka had not taken; their pushes were not answered success");
+        tracing::warn!(%error, "ended with records that kafka had not taken; their pushes were not answered success, or they wait in the spool");
     }
     Ok(())
 }

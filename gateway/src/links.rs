@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use http::Method;
 use proto::{Link, LinkError};
-use tokio::time::timeout;
 
 use crate::{
     accounts::Account,
@@ -14,7 +13,7 @@ use crate::{
     items::Target,
     metrics::Metrics,
     pages::{self, Answer},
-    push::produce,
+    parcel::Parcel,
     service::Gateway,
 };
 
@@ -63,24 +62,24 @@ fn to_item(
     ("opened", answer)
 }
 
-/// Produces the event beside the answer. The produce is under way when this returns; only its report is awaited apart.
+/// Delivers the event beside the answer. Taps do not crowd out pushes: they take a place only if one is free, and not the second half
+/// of the spool.
 fn record(gateway: &Gateway, account: &Account, token: &str, link: Link, target: &Arc<Target>, now_ms: i64) {
-    let event = event::of_click(&account.name, token, link, target.topics.clone(), now_ms);
-    let (metrics, name) = (Arc::clone(&gateway.metrics), account.name.clone());
-    match produce(gateway, &event) {
-        Ok(delivery) => {
-            let within = gateway.produce_timeout;
-            tokio::spawn(async move {
-                if !matches!(timeout(within, delivery).await, Ok(Ok(_))) {
-                    lost(&metrics, &name);
-                }
-            });
+    let (outlet, name) = (Arc::clone(&gateway.outlet), account.name.clone());
+    let place = Arc::clone(&gateway.places).try_acquire_owned();
+    let (Ok(place), false) = (place, outlet.spool.as_ref().is_some_and(|spool| spool.is_half_full())) else {
+        return lost(&gateway.metrics, &name);
+    };
+    let event = event::of_click(&name, token, link, target.topics.clone(), now_ms);
+    gateway.taps.spawn(async move {
+        if outlet.deliver(&Parcel::new(event)).await.is_err() {
+            lost(&outlet.metrics, &name);
         }
-        Err(_) => lost(&metrics, &name),
-    }
+        drop(place);
+    });
 }
 
 fn lost(metrics: &Metrics, account: &str) {
     metrics.click(account, "not_recorded");
-    tracing::debug!(account, "kafka did not take the event of an opened link");
+    tracing::debug!(account, "the event of an opened link is neither in kafka nor in the spool");
 }

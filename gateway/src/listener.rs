@@ -2,7 +2,7 @@
 //!
 //! `axum::serve` sets no timer, so half-sent headers and idle connections would stay for ever.
 
-use std::{convert::Infallible, fs, future::Future, io, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, fs, future::Future, io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -42,7 +42,7 @@ pub(crate) struct Bounds {
     pub(crate) drain: Duration,
 }
 
-/// Serves `answer` until `shutdown`, then: `closing` → accept for `announce` → close the door → finish under `drain`.
+/// Serves `answer`, which is told the address of the peer too, until `shutdown`, then: `closing` → accept for `announce` → close the door → finish under `drain`.
 ///
 /// Not cancel safe: dropping it leaves the connections without their deadline.
 pub(crate) async fn run<F, A>(
@@ -53,7 +53,7 @@ pub(crate) async fn run<F, A>(
     shutdown: CancellationToken,
     closing: impl FnOnce(),
 ) where
-    F: Fn(Request<Incoming>) -> A + Clone + Send + 'static,
+    F: Fn(Request<Incoming>, IpAddr) -> A + Clone + Send + 'static,
     A: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
     let connections = TaskTracker::new();
@@ -103,16 +103,16 @@ struct Door<F> {
 
 impl<F, A> Door<F>
 where
-    F: Fn(Request<Incoming>) -> A + Clone + Send + 'static,
+    F: Fn(Request<Incoming>, IpAddr) -> A + Clone + Send + 'static,
     A: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
     async fn accept(&self, listener: &TcpListener) -> Infallible {
         loop {
             let place = Arc::clone(&self.places).acquire_owned().await.expect("nobody closes the semaphore");
             match listener.accept().await {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     let held = Held::new(&self.metrics.connections);
-                    let serving = self.serve(stream);
+                    let serving = self.serve(stream, peer.ip());
                     self.connections.spawn(async move {
                         serving.await;
                         drop((place, held));
@@ -134,12 +134,12 @@ where
         sleep(ACCEPT_PAUSE).await;
     }
 
-    fn serve(&self, stream: TcpStream) -> impl Future<Output = ()> + Send + use<F, A> {
+    fn serve(&self, stream: TcpStream, peer: IpAddr) -> impl Future<Output = ()> + Send + use<F, A> {
         // An answer is one small write; a peer that has gone shows itself at that write.
         let _best_effort = stream.set_nodelay(true);
         let answer = self.answer.clone();
         let service = service_fn(move |request| {
-            let answering = answer(request);
+            let answering = answer(request, peer);
             async move { Ok::<_, Infallible>(answering.await) }
         });
         let connection = self.http.serve_connection(TokioIo::new(Impatient::new(stream)), service);

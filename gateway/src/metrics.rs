@@ -1,5 +1,7 @@
 //! What the gateway counts; the names of all its metrics stand here.
 
+use std::sync::atomic::AtomicU64;
+
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{
@@ -37,6 +39,46 @@ pub(crate) struct Metrics {
     pub(crate) accept_errors: Counter,
     /// Items that links can lead to.
     pub(crate) items: Gauge,
+    /// Refusals that were held back because their source has sent too many.
+    pub(crate) held_back: Counter,
+    /// The spool.
+    pub(crate) spool: SpoolMetrics,
+}
+
+/// What is counted of the spool.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SpoolMetrics {
+    /// Events that wait.
+    pub(crate) records: Count,
+    /// Bytes of its files.
+    pub(crate) bytes: Count,
+    /// For how many seconds the oldest has waited.
+    pub(crate) oldest_seconds: Count,
+    /// Events put into it.
+    pub(crate) appended: Counter,
+    /// Events of it that Kafka has reported.
+    pub(crate) drained: Counter,
+    /// Records that the disk does not give back as they were.
+    pub(crate) damaged: Counter,
+    /// Records left for a person: damaged ones, and those that Kafka refuses for good.
+    pub(crate) set_aside: Counter,
+}
+
+/// A gauge that is never negative.
+type Count = Gauge<u64, AtomicU64>;
+
+impl SpoolMetrics {
+    fn register(&self, gateway: &mut Registry) {
+        let spool = gateway.sub_registry_with_prefix("spool");
+        spool.register("records", "Events that wait for Kafka", self.records.clone());
+        spool.register("bytes", "Bytes of the spool's files", self.bytes.clone());
+        let oldest = self.oldest_seconds.clone();
+        spool.register("oldest_age_seconds", "For how long the oldest event has waited", oldest);
+        spool.register("appended", "Events put into the spool", self.appended.clone());
+        spool.register("drained", "Events of the spool that Kafka has reported", self.drained.clone());
+        spool.register("damaged", "Records that the disk does not give back", self.damaged.clone());
+        spool.register("set_aside", "Records left for a person", self.set_aside.clone());
+    }
 }
 
 impl Metrics {
@@ -50,6 +92,8 @@ impl Metrics {
             connections: Gauge::default(),
             accept_errors: Counter::default(),
             items: Gauge::default(),
+            held_back: Counter::default(),
+            spool: SpoolMetrics::default(),
         };
         let gateway = registry.sub_registry_with_prefix("gateway");
         gateway.register("pushes", "Pushes and URL verifications by how they ended", metrics.pushes.clone());
@@ -60,6 +104,8 @@ impl Metrics {
         gateway.register("connections", "Open connections of the public port", metrics.connections.clone());
         gateway.register("accept_errors", "Failed accepts", metrics.accept_errors.clone());
         gateway.register("items", "Items that links can lead to", metrics.items.clone());
+        gateway.register("refusals_held_back", "Refusals held back", metrics.held_back.clone());
+        metrics.spool.register(gateway);
         metrics
     }
 

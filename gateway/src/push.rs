@@ -1,16 +1,13 @@
-//! `/wechat/{account}`: a push is answered `success` when its event is in Kafka, and not before.
+//! `/wechat/{account}`: a push is answered `success` when its event is in Kafka or on the disk, and not before.
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use prost::Message as _;
-use proto::{CloudEvent, event::Event};
-use runtime::{
-    kafka::{Delivery, ProduceError},
-    trace::TraceParent,
-};
-use tokio::time::{Instant, timeout};
+use proto::event::Event;
+use tokio::time::timeout;
 use wechat::push::{Query, open, verify_url};
 
 use crate::{
@@ -18,10 +15,14 @@ use crate::{
     body, event,
     metrics::Held,
     pages::{self, Answer},
+    parcel::Parcel,
     report::{self, Failure},
     service::Gateway,
 };
 
+/// How old a push may get while it waits for its turn: what is served later than this is of little use to anybody, and serving it would
+/// make all that follow as late.
+const QUEUE_AGE: Duration = Duration::from_millis(500);
 /// Longest text that an encrypted URL verification gives back; the platform's are 19 digits, a push is longer.
 const MAX_ECHO_BYTES: usize = 64;
 
@@ -50,7 +51,7 @@ fn verified(gateway: &Gateway, account: &Account, query: &Query<'_>) -> Result<S
 
 /// `POST`: one push (`facts.md` §1.3, §3).
 ///
-/// Cancel safe in this sense: once the event is handed to the producer, a dropped request does not take it back.
+/// Cancel safe in this sense: once the event is handed to the producer or the spool, a dropped request does not take it back.
 pub(crate) async fn receive(gateway: &Gateway, account: &str, request: Request<Incoming>) -> Answer {
     let _held = Held::new(&gateway.metrics.in_flight);
     let account = gateway.accounts.named(account);
@@ -63,13 +64,15 @@ pub(crate) async fn receive(gateway: &Gateway, account: &str, request: Request<I
 async fn take(gateway: &Gateway, account: &Account, request: Request<Incoming>) -> Result<(), Failure> {
     let (head, body) = request.into_parts();
     let body = body::read(body).await?;
+    fail::fail_point!("g3", |_| std::process::abort());
+    let _place = timeout(QUEUE_AGE, gateway.places.acquire()).await.map_err(|_| Failure::Overloaded)?;
     let event = checked(gateway, account, head.uri.query().unwrap_or_default(), &body)?;
-    let started = Instant::now();
-    let delivery = produce(gateway, &event)?;
-    timeout(gateway.produce_timeout, delivery).await.map_err(|_| Failure::NoReport)??;
-    gateway.metrics.produce_seconds.observe(started.elapsed().as_secs_f64());
-    if event::is_unreadable(&event) {
-        report::unreadable(&gateway.metrics, account, &event.id);
+    fail::fail_point!("g6", |_| std::process::abort());
+    let parcel = Parcel::new(event);
+    gateway.outlet.deliver(&parcel).await?;
+    fail::fail_point!("g8", |_| std::process::abort());
+    if event::is_unreadable(&parcel.event) {
+        report::unreadable(&gateway.metrics, account, &parcel.event.id);
     } else {
         account.accepted.inc();
     }
@@ -92,14 +95,6 @@ fn check_age(gateway: &Gateway, query: &Query<'_>) -> Result<(), Failure> {
     let near = |now_ms: i64| u128::from(now_ms.abs_diff(signed_ms)) <= gateway.replay_tolerance.as_millis();
     let fresh = near(gateway.clock.now_ms()) || near(gateway.clock.machine_ms());
     if fresh { Ok(()) } else { Err(Failure::Stale) }
-}
-
-/// Hands an event to the producer under a trace of its own: strangers do not choose our ids.
-pub(crate) fn produce(gateway: &Gateway, event: &Event) -> Result<Delivery, ProduceError> {
-    let trace = TraceParent::new_root().to_string();
-    let attributes = CloudEvent::of_event(event, &trace);
-    let (key, value) = (attributes.key.as_bytes(), event.encode_to_vec());
-    gateway.producer.send(&gateway.topic, key, &attributes.headers(), Some(&value))
 }
 
 fn success() -> Answer {

@@ -15,6 +15,7 @@ use crate::{
     accounts::Account,
     metrics::Metrics,
     pages::{self, Answer},
+    spool::NotSpooled,
 };
 
 /// The same trouble of the same account is logged this often at most.
@@ -41,12 +42,18 @@ pub(crate) enum Failure {
     /// A URL verification that would have given back a decrypted document.
     #[error("its echostr holds a whole document: somebody tries to have a captured push decrypted")]
     Oracle,
-    /// Kafka did not take it.
+    /// So many pushes were being handled that it waited too long for its turn.
+    #[error("too many pushes at once, the platform will repeat it: see limits.in_flight")]
+    Overloaded,
+    /// Kafka did not take it, nor is there a spool.
     #[error("the event is not in kafka, the platform will repeat the push: {0}")]
     NotTaken(#[from] ProduceError),
     /// Kafka did not say in time whether it took it.
     #[error("kafka did not answer in time, the platform will repeat the push")]
     NoReport,
+    /// Kafka did not take it in time, and the spool did not either.
+    #[error("the event is neither in kafka nor in the spool, the platform will repeat the push: {0}")]
+    NotSpooled(#[from] NotSpooled),
 }
 
 impl Failure {
@@ -62,14 +69,24 @@ impl Failure {
             Self::NotTaken(ProduceError::QueueFull) => "queue_full",
             Self::NotTaken(_) => "not_taken",
             Self::NoReport => "no_report",
+            Self::Overloaded => "overloaded",
+            Self::NotSpooled(NotSpooled::Full(_)) => "spool_full",
+            Self::NotSpooled(_) => "not_spooled",
         }
+    }
+
+    /// Nothing was wrong with the push: it is wanted again.
+    fn is_ours(&self) -> bool {
+        matches!(self, Self::Overloaded | Self::NotTaken(_) | Self::NoReport | Self::NotSpooled(_))
     }
 
     /// What the sender sees. All that went wrong up to and with verification looks alike.
     fn answer(&self) -> Answer {
         match self {
             Self::TooLarge => pages::text(StatusCode::PAYLOAD_TOO_LARGE, "too large"),
-            Self::NotTaken(_) | Self::NoReport => pages::text(StatusCode::SERVICE_UNAVAILABLE, "try again"),
+            Self::Overloaded | Self::NotTaken(_) | Self::NoReport | Self::NotSpooled(_) => {
+                pages::text(StatusCode::SERVICE_UNAVAILABLE, "try again")
+            }
             Self::BodyLate | Self::BodyCut | Self::Stale | Self::Refused(_) | Self::Oracle => {
                 pages::text(StatusCode::FORBIDDEN, "forbidden")
             }
@@ -82,11 +99,10 @@ pub(crate) fn failed(metrics: &Metrics, account: &Account, failure: &Failure) ->
     let (name, reason) = (account.name.as_str(), failure.name());
     metrics.push(name, reason).inc();
     if let Some(times) = account.reports.note(reason, Instant::now()) {
-        match failure {
-            Failure::NotTaken(_) | Failure::NoReport => {
-                tracing::error!(account = name, reason, times, "push not taken: {failure}");
-            }
-            _ => tracing::warn!(account = name, reason, times, "push refused: {failure}"),
+        if failure.is_ours() {
+            tracing::error!(account = name, reason, times, "push not taken: {failure}");
+        } else {
+            tracing::warn!(account = name, reason, times, "push refused: {failure}");
         }
     }
     failure.answer()

@@ -46,11 +46,16 @@ impl<'a> CloudEvent<'a> {
         }
     }
 
-    /// Attributes of an outcome on `wechat.replies.v1`: its id is the event's, so that a republished one is the same.
+    /// Attributes of an outcome on `wechat.replies.v1`: its id is the event's, so that a republished one is the same. A revision says
+    /// something new, so it has an id of its own.
     #[must_use]
     pub fn of_reply(reply: &'a Reply, traceparent: &'a str) -> Self {
+        let id = match reply.revision {
+            0 => Cow::Borrowed(reply.event_id.as_str()),
+            revision => Cow::Owned(format!("{}/{revision}", reply.event_id)),
+        };
         Self {
-            id: Cow::Borrowed(&reply.event_id),
+            id,
             source: format!("/content/{}", reply.app_id),
             kind: format!("yingbin.reply.{}.v1", reply.outcome().name()),
             time_ms: reply.ended_at_ms,

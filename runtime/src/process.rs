@@ -15,6 +15,12 @@ use crate::{clock::Clock, config::Settings, telemetry};
 /// Exit code of flags or a configuration that cannot be used (`EX_USAGE`).
 pub const BAD_CONFIGURATION: u8 = 64;
 
+/// What shows only when a service has started: servers that it cannot rely on as they are set. Ends the process with
+/// [`BAD_CONFIGURATION`], however deep in an error it stands.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Misconfigured(pub String);
+
 #[derive(Parser)]
 #[command(version = crate::VERSION)]
 struct Flags {
@@ -45,7 +51,8 @@ enum ConfigCommand {
     Print,
 }
 
-/// Runs a service from its flags to its exit code: 0 in order, 1 failed, 64 badly configured (before any port is bound).
+/// Runs a service from its flags to its exit code: 0 in order, 1 failed, 64 badly configured (before any port is bound, but for what
+/// only a server can tell: [`Misconfigured`]).
 pub fn main<C, Serving>(
     service: &'static str,
     read: impl FnOnce(&mut Settings) -> C,
@@ -112,7 +119,8 @@ fn run<C, Serving: Future<Output = anyhow::Result<()>>>(
         }
         Err(error) => {
             tracing::error!(service, error = format!("{error:#}"), "ended");
-            ExitCode::FAILURE
+            let misconfigured = error.chain().any(|cause| cause.is::<Misconfigured>());
+            if misconfigured { ExitCode::from(BAD_CONFIGURATION) } else { ExitCode::FAILURE }
         }
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 pub use connect::ConfigError;
-pub use token::TokenError;
+pub use token::{InMemory, Stored, TokenError, TokenStore};
 
 use crate::errcode::{self, Class};
 use crate::secret::Secret;
@@ -30,6 +30,8 @@ pub struct Config {
     pub app_id: String,
     /// `AppSecret` of the account.
     pub secret: Secret,
+    /// Where the token is kept: [`InMemory`], or what the replicas of a fleet share.
+    pub tokens: Arc<dyn TokenStore>,
     /// For a free connection, name resolution, TCP and TLS together.
     pub connect_timeout: Duration,
     /// For writing the request.
@@ -58,6 +60,11 @@ pub enum Sent {
     NotSent {
         /// What was in the way.
         reason: NotSent,
+    },
+    /// The server was too busy to take it (status 503 with `Retry-After`): it may be tried again.
+    Busy {
+        /// After so long, as the server says.
+        after: Duration,
     },
     /// Bytes were written and no readable answer came: it may or may not have been taken.
     Unknown {
@@ -96,7 +103,7 @@ impl Client {
     /// When `base_url` is no http or https address.
     pub fn new(config: Config) -> Result<Self, ConfigError> {
         let wire = Wire::new(&config)?;
-        Ok(Self { wire, tokens: Tokens::new(config.app_id, config.secret) })
+        Ok(Self { wire, tokens: Tokens::new(config.app_id, config.secret, config.tokens) })
     }
 
     /// Makes sure that there is an access token, fetching one if need be, so that a send that follows will not
@@ -110,7 +117,13 @@ impl Client {
         self.tokens.get(&self.wire).await.map(drop)
     }
 
-    /// Sends one message: the JSON of [`crate::message::Message::to_json`], begun within `patience`.
+    /// Calls of the token endpoint so far.
+    #[must_use]
+    pub fn token_calls(&self) -> u64 {
+        self.tokens.calls()
+    }
+
+    /// Sends one message: the JSON of [`crate::message::Message::to_json`], its first byte within `patience`.
     ///
     /// On 40001, 40014 and 42001 the token is refreshed and the call repeated, once, if there is still time to begin. What was not
     /// begun is `NotSent`, or the refusal before it; what was begun ends within [`longest_call`].
@@ -121,29 +134,31 @@ impl Client {
             Ok(access) => access,
             Err(error) => return Sent::NotSent { reason: error.into() },
         };
-        let sent = self.send_with(&access, message_json).await;
+        let sent = self.send_with(&access, message_json, begin_until).await;
         let Sent::Refused { errcode, .. } = sent else { return sent };
         if errcode::class(errcode) != Class::RefreshToken {
             return sent;
         }
-        self.tokens.expire(&access);
+        self.tokens.expire(&access, errcode);
         tracing::info!(errcode, "access token refused, refreshing it once");
         match self.access(begin_until).await {
-            Ok(fresh) => self.send_with(&fresh, message_json).await,
+            Ok(fresh) => self.send_with(&fresh, message_json, begin_until).await,
             Err(_) => sent,
         }
     }
 
     async fn access(&self, until: Instant) -> Result<Arc<Access>, TokenError> {
-        let late = |_| TokenError::Unreachable("no token in time".to_owned());
-        timeout_at(until, self.tokens.get(&self.wire)).await.map_err(late)?
+        let late = || TokenError::Unreachable("no token in time".to_owned());
+        let got = timeout_at(until, self.tokens.get(&self.wire)).await;
+        got.unwrap_or_else(|_| self.tokens.valid().ok_or_else(late))
     }
 
-    async fn send_with(&self, access: &Access, message_json: &str) -> Sent {
+    async fn send_with(&self, access: &Access, message_json: &str, begin_until: Instant) -> Sent {
         let path = format!("/cgi-bin/message/custom/send?access_token={}", access.escaped());
-        match self.wire.post_in_turn(&path, message_json).await {
+        match self.wire.post_in_turn(&path, message_json, begin_until).await {
             Ok(body) => answered(&body, access),
             Err(Failure::NotSent(reason)) => Sent::NotSent { reason: NotSent::Connection(reason) },
+            Err(Failure::Busy(after)) => Sent::Busy { after },
             Err(Failure::Unknown(reason)) => Sent::Unknown { reason },
         }
     }

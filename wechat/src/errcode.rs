@@ -1,7 +1,9 @@
 //! What the platform's error codes mean for the one who sends (`facts.md` §4.6).
 
+mod remedy;
 mod table;
 
+pub use remedy::remedy;
 pub use table::TABLE;
 
 /// What to do about an answer.

@@ -14,6 +14,7 @@ use yingbin::{
         push::{self, PushCommand},
         tail::{self, TailFlags},
         topics::{self, TopicsCommand},
+        unknown::{self, UnknownCommand},
         who::{self, WhoFlags},
         why::{self, WhyFlags},
     },
@@ -58,6 +59,9 @@ enum Command {
     Who(WhoFlags),
     /// Shows what was decided on an event, and why.
     Why(WhyFlags),
+    /// Shows replies whose end nobody knows, and decides on them.
+    #[command(subcommand)]
+    Unknown(UnknownCommand),
 }
 
 fn main() -> ExitCode {
@@ -102,5 +106,6 @@ async fn run(command: Command, now_ms: i64) -> anyhow::Result<ExitCode> {
         Command::Config(command) => config::run(command),
         Command::Who(flags) => who::run(flags).await,
         Command::Why(flags) => why::run(flags).await,
+        Command::Unknown(command) => unknown::run(command, now_ms).await,
     }
 }

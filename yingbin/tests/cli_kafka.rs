@@ -13,7 +13,7 @@ use prost::Message as _;
 use proto::{
     CloudEvent,
     event::{Event, MenuClicked, event::Kind},
-    reply::{Outcome, Reply},
+    reply::{Decision, Outcome, Reply, UnknownPolicy},
 };
 use rdkafka::mocking::MockCluster;
 use runtime::kafka::{GroupProtocol, Kafka};
@@ -199,6 +199,34 @@ fn why_finds_the_outcome_among_others() {
 
         let missing = yingbin(&["why", "nothing", "--json", "--kafka", bootstrap]);
         assert_eq!((missing.code, &missing.json()["ok"]), (1, &json!(false)));
+    });
+}
+
+async fn produce_reply(kafka: &Kafka, reply: &Reply) {
+    let attributes = CloudEvent::of_reply(reply, TRACE);
+    let (key, payload) = (attributes.key.as_bytes(), reply.encode_to_vec());
+    let producer = kafka.producer("test").unwrap();
+    let sent = producer.send(proto::REPLIES.name, key, &attributes.headers(), Some(&payload));
+    sent.unwrap().await.unwrap();
+}
+
+#[test]
+fn why_tells_the_last_word_of_an_event_that_was_sent_again() {
+    with_cluster(|bootstrap, kafka| {
+        let id = format!("{:032x}", 7);
+        let decision = Decision { unknown: UnknownPolicy::Ask.into(), ..Decision::default() };
+        let (outcome, decision) = (Outcome::Unknown.into(), Some(decision));
+        let unknown =
+            Reply { event_id: id.clone(), app_id: "wx1".into(), outcome, decision, ..Reply::default() };
+        let again = Reply { revision: 1, outcome: Outcome::Sent.into(), ..unknown.clone() };
+        let runtime = Runtime::new().unwrap();
+        runtime.block_on(produce_reply(kafka, &unknown));
+        let page = yingbin(&["why", &id, "--kafka", bootstrap]);
+        assert!(page.out.contains("the user may or may not have it"), "{}", page.out);
+        runtime.block_on(produce_reply(kafka, &again));
+        let page = yingbin(&["why", &id, "--kafka", bootstrap]);
+        assert!(page.out.contains("a person had it sent again"), "{}", page.out);
+        assert!(page.out.contains("WeChat took the whole reply"), "{}", page.out);
     });
 }
 

@@ -9,7 +9,7 @@ use runtime::{
 };
 use wechat::account::{AccountKind, RuleSet};
 
-use super::{Account, Concurrency, Config, Delivery, Links, Profile};
+use super::{Account, Concurrency, Config, Delivery, Durability, Keeping, Links, Profile};
 use crate::playbook::{LoadError, Playbook, Problems};
 
 impl Config {
@@ -18,6 +18,7 @@ impl Config {
         let config = Self {
             kafka: Kafka::read(settings),
             redis: RedisConfig::read(settings),
+            keeping: Keeping::read(settings),
             profile: Profile::read(settings),
             admin: settings.get(
                 "admin.listen",
@@ -34,6 +35,17 @@ impl Config {
             settings.problem(key, &wrong);
         }
         config
+    }
+}
+
+impl Keeping {
+    fn read(settings: &mut Settings) -> Self {
+        let default = Self::default();
+        let choices = [("checked", Durability::Checked), ("assumed", Durability::Assumed)];
+        let meaning = "Whether the ledger's Redis has to say that it evicts nothing and keeps an append-only file (checked), or whoever runs it answers for that (assumed).";
+        let durability = settings.choice("redis.durability", default.durability, &choices, meaning);
+        let meaning = "So many replicas of Redis must have the ledger's entry before the first byte of a message leaves; they have 50 ms. 0: none.";
+        Self { durability, replicas: settings.get("redis.wait_replicas", default.replicas, meaning) }
     }
 }
 
@@ -68,7 +80,15 @@ impl Delivery {
     fn read(settings: &mut Settings) -> Self {
         let default = Self::default();
         let meaning = "Events older than this get no reply.";
-        Self { max_age: settings.get("delivery.max_age", default.max_age, meaning), ..default }
+        Self {
+            max_age: settings.get("delivery.max_age", default.max_age, meaning),
+            check_right: settings.get(
+                "delivery.check_right",
+                true,
+                "Whether each account is asked at the start if it may send: one message to nobody, which the platform refuses.",
+            ),
+            ..default
+        }
     }
 }
 

@@ -30,6 +30,14 @@ fn what_contradicts_itself_is_told_at_once() {
 }
 
 #[test]
+fn a_session_shorter_than_the_drain_is_refused_where_this_side_decides_it() {
+    let session = "kafka.consumer_properties.session.timeout.ms=4500";
+    tells(&[session], &["kafka.consumer_properties.session.timeout.ms: must be at least 5 s"]);
+    assert!(read(&[]).0.contradictions().is_empty());
+    assert!(read(&["kafka.group_protocol=consumer"]).0.contradictions().is_empty());
+}
+
+#[test]
 fn every_account_has_a_place_or_the_settings_are_refused() {
     let accounts: Vec<String> = (0..5).map(|n| format!("accounts.{n}.name=a{n}")).collect();
     let mut flags: Vec<&str> = accounts.iter().map(String::as_str).collect();

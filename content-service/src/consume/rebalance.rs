@@ -1,9 +1,13 @@
 //! What happens when partitions come and go: drain, commit, fence, in this order and within the session.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use rdkafka::{
-    Statistics, TopicPartitionList,
+    Offset, Statistics, TopicPartitionList,
     client::ClientContext,
     consumer::{BaseConsumer, Consumer as _, ConsumerContext, Rebalance},
     error::KafkaError,
@@ -11,6 +15,9 @@ use rdkafka::{
 use runtime::kafka::blocking;
 
 use super::{Shared, told};
+
+/// A coordinator that has just assigned partitions answers within this time.
+const COMMITTED: Duration = Duration::from_secs(1);
 
 /// Hears of rebalances. It is called while the consuming loop polls.
 pub(super) struct Rebalancing(pub(super) Arc<Shared>);
@@ -22,6 +29,7 @@ impl ClientContext for Rebalancing {
 
     fn stats(&self, statistics: Statistics) {
         let Some(topic) = statistics.topics.get(&self.0.topic) else { return };
+        self.partitions(topic.partitions.keys().filter(|partition| **partition >= 0).count());
         for (number, partition) in
             topic.partitions.iter().filter(|(_, partition)| partition.consumer_lag >= 0)
         {
@@ -37,8 +45,11 @@ impl ConsumerContext for Rebalancing {
             Rebalance::Assign(list) => {
                 let partitions = numbers(list);
                 tracing::info!(?partitions, "partitions assigned");
+                let committed = committed(consumer, list);
                 let mut intake = self.0.intake();
-                partitions.iter().for_each(|partition| intake.assign(*partition));
+                for partition in partitions {
+                    intake.assign(partition, committed.get(&partition).copied());
+                }
             }
             Rebalance::Revoke(list) => self.give_up(consumer, &numbers(list)),
             Rebalance::Error(error) => tracing::error!(%error, "rebalance failed"),
@@ -47,6 +58,21 @@ impl ConsumerContext for Rebalancing {
 }
 
 impl Rebalancing {
+    /// A record's partition is its key's hash by their number: with another number users move, and their order is no longer kept
+    /// across the change.
+    fn partitions(&self, now: usize) {
+        let before = self.0.partitions.swap(now, Ordering::Relaxed);
+        if changed(before, now) {
+            self.0.metrics.partitions_changed();
+            tracing::error!(
+                topic = self.0.topic,
+                before,
+                now,
+                "the number of partitions has changed: users have moved, and the order of their events is not kept across the change"
+            );
+        }
+    }
+
     fn give_up(&self, consumer: &BaseConsumer<Self>, partitions: &[i32]) {
         if consumer.assignment_lost() {
             tracing::warn!(?partitions, "partitions lost: whatever runs there must not send any more");
@@ -69,6 +95,37 @@ impl Rebalancing {
     }
 }
 
+/// 0: not known (any more).
+fn changed(before: usize, now: usize) -> bool {
+    before != 0 && now != 0 && before != now
+}
+
+/// What the group has committed, as far as the coordinator tells in time: from there on nothing may be missing.
+fn committed(consumer: &BaseConsumer<Rebalancing>, assigned: &TopicPartitionList) -> HashMap<i32, i64> {
+    let committed = blocking(|| consumer.committed_offsets(assigned.clone(), COMMITTED));
+    let committed = committed.map_err(|error| {
+        tracing::warn!(%error, "what is committed is not known: a loss before the first record would not be seen");
+    });
+    let committed = committed.unwrap_or_default();
+    let elements = committed.elements();
+    let offset = |offset| match offset {
+        Offset::Offset(offset) => Some(offset),
+        _ => None,
+    };
+    elements.iter().filter_map(|element| Some((element.partition(), offset(element.offset())?))).collect()
+}
+
 fn numbers(list: &TopicPartitionList) -> Vec<i32> {
     list.elements().iter().map(|element| element.partition()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_number_that_was_known_changes() {
+        let changes = [(0, 12), (12, 12), (12, 0), (12, 24)].map(|(before, now)| changed(before, now));
+        assert_eq!(changes, [false, false, false, true]);
+    }
 }

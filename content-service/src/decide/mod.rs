@@ -89,6 +89,7 @@ pub fn decide(inputs: &Inputs<'_>) -> Decided {
     let mut decision = opening(inputs);
     let Some(reply) = picked.reply else { return silence(decision, picked) };
     decision.reply.clone_from(&reply.name);
+    decision.set_unknown(reply.unknown);
 
     let question = reply.question.as_ref().and_then(|name| picked.playbook.question(name));
     let held_back =

@@ -4,23 +4,44 @@ use std::time::Duration;
 
 use proto::reply::Outcome;
 
-use super::Deliverer;
+use super::{Deliverer, Slot};
 use crate::{
-    accounts::{Account, Stop},
+    accounts::Account,
+    breaker::Stop,
     ledger::{End, Entry},
 };
 
 impl Deliverer {
-    /// Why nothing of this event may be sent at all, if so: its account is stopped, or it is too old.
+    /// Why nothing of this event may be sent at all, if so: it is too old, or its account is stopped and it is not the one that
+    /// tries.
     #[must_use]
-    pub fn hopeless(&self, account: &Account, occurred_at_ms: i64) -> Option<End> {
-        let now_ms = self.clock.now_ms();
-        let end = |outcome, reason, until_ms| Some(End { outcome, reason, until_ms, at_ms: now_ms });
-        if now_ms.saturating_sub(occurred_at_ms) > millis(self.terms.max_age) {
-            return end(Outcome::Expired, "too old to be answered".to_owned(), 0);
-        }
-        let Stop { until_ms, why } = account.stopped(now_ms)?;
-        end(Outcome::Refused, format!("account stopped until {}: {why}", when(until_ms)), until_ms)
+    pub fn hopeless(&self, account: &Account, occurred_at_ms: i64, slot: Option<&Slot>) -> Option<End> {
+        let tries = slot.is_some_and(Slot::tries);
+        let stop = || account.breaker.stopped(self.clock.now_ms()).filter(|_| !tries);
+        self.too_old(occurred_at_ms).or_else(|| stop().map(|stop| self.stopped(&stop)))
+    }
+
+    /// Nobody waits for an answer any more.
+    pub(super) fn too_old(&self, occurred_at_ms: i64) -> Option<End> {
+        let reason = "too old to be answered".to_owned();
+        let end = End { outcome: Outcome::Expired, reason, until_ms: 0, at_ms: self.clock.now_ms() };
+        self.until_too_old(occurred_at_ms).is_zero().then_some(end)
+    }
+
+    /// How long the event may still be answered.
+    pub(super) fn until_too_old(&self, occurred_at_ms: i64) -> Duration {
+        self.until(occurred_at_ms.saturating_add(millis(self.terms.max_age)).saturating_add(1))
+    }
+
+    /// From now until then; nothing, if that has passed.
+    pub(super) fn until(&self, at_ms: i64) -> Duration {
+        Duration::from_millis(u64::try_from(at_ms - self.clock.now_ms()).unwrap_or(0))
+    }
+
+    /// How an event of a stopped account ends.
+    pub(super) fn stopped(&self, Stop { until_ms, why, .. }: &Stop) -> End {
+        let reason = format!("account stopped until {}: {why}", when(*until_ms));
+        End { outcome: Outcome::Refused, reason, until_ms: *until_ms, at_ms: self.clock.now_ms() }
     }
 
     /// How an event ends that no entry is left of: nobody here can say any more whether it was answered when it was new.

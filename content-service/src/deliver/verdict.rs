@@ -1,14 +1,20 @@
 //! What an answer of the platform means for the part, the user's window and the account (`facts.md` §4.6).
 
+use std::time::Duration;
+
 use wechat::{
     api::{Sent, TokenError},
     errcode::{self, Class},
 };
 
-use crate::accounts::Stop;
+use crate::breaker::{Stop, Word};
 
-/// How long an account rests after an answer that a person has to do something about; then the next events try again.
+/// How long an account rests after an answer that a person has to do something about; then one event tries again.
 const REST_MS: i64 = 60_000;
+/// Longer is no event put off because a server is busy.
+const LONGEST_REST: Duration = Duration::from_secs(60);
+/// “user limited”: one user, or the account, if it is said of every user.
+const LIMITED: i32 = 50_002;
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 /// Midnight in Beijing, before that of UTC.
@@ -28,7 +34,14 @@ pub(super) enum Verdict {
         closes: bool,
     },
     /// It did not; a later try may succeed.
-    NotTaken { errcode: Option<i32>, reason: String, stop: Option<Stop> },
+    NotTaken {
+        errcode: Option<i32>,
+        reason: String,
+        /// The account gets nothing for a while; this event tries again afterwards.
+        stop: Option<Stop>,
+        /// The server wants this event no earlier.
+        rest: Option<Duration>,
+    },
     /// Nobody can know.
     Unknown { errcode: Option<i32>, reason: String },
 }
@@ -39,15 +52,22 @@ pub(super) fn judge(sent: Sent, now_ms: i64) -> Verdict {
         Sent::Taken => Verdict::Taken,
         Sent::Unknown { reason } => Verdict::Unknown { errcode: None, reason },
         Sent::NotSent { reason } => {
-            Verdict::NotTaken { errcode: None, reason: reason.to_string(), stop: None }
+            Verdict::NotTaken { errcode: None, reason: reason.to_string(), stop: None, rest: None }
         }
+        Sent::Busy { after } => Verdict::NotTaken {
+            errcode: None,
+            reason: "the platform answers with status 503".to_owned(),
+            stop: None,
+            rest: Some(after.min(LONGEST_REST)),
+        },
         Sent::Refused { errcode, .. } => refused(errcode, now_ms),
     }
 }
 
 fn refused(errcode: i32, now_ms: i64) -> Verdict {
     let reason = format!("errcode {errcode}");
-    let not_taken = |stop| Verdict::NotTaken { errcode: Some(errcode), reason: reason.clone(), stop };
+    let not_taken =
+        |stop| Verdict::NotTaken { errcode: Some(errcode), reason: reason.clone(), stop, rest: None };
     let final_ = |stop, closes| Verdict::Refused { errcode, stop, closes };
     match errcode::class(errcode) {
         Class::Ok => Verdict::Taken,
@@ -61,22 +81,44 @@ fn refused(errcode: i32, now_ms: i64) -> Verdict {
     }
 }
 
-/// The stop that a refused token brings.
-pub(super) fn stop_of(error: &TokenError, now_ms: i64) -> Option<Stop> {
+impl Verdict {
+    /// What it says of the account. Who could not be reached is counted when the last try has failed.
+    pub(super) fn word(&self) -> Word {
+        match self {
+            Self::Refused { stop: Some(stop), .. } | Self::NotTaken { stop: Some(stop), .. } => {
+                Word::Stopped(stop.clone())
+            }
+            Self::Refused { errcode: LIMITED, .. } => Word::Limited,
+            Self::Taken | Self::Refused { .. } => Word::Open,
+            Self::Unknown { reason, .. } => Word::Unreached(reason.clone()),
+            Self::NotTaken { .. } => Word::Nothing,
+        }
+    }
+}
+
+/// What a refused token says of the account.
+pub(super) fn word_of(error: &TokenError, now_ms: i64) -> Word {
     match error {
-        TokenError::Refused { errcode, .. } => stop(*errcode, now_ms),
-        TokenError::Unreachable(_) => None,
+        TokenError::Refused { errcode, .. } => stop(*errcode, now_ms).map_or(Word::Nothing, Word::Stopped),
+        _ => Word::Nothing,
     }
 }
 
 fn stop(errcode: i32, now_ms: i64) -> Option<Stop> {
-    let until_ms = match errcode::class(errcode) {
-        Class::StopAccount => now_ms + REST_MS,
-        Class::StopUntilMidnight => (now_ms + BEIJING_MS) / DAY_MS * DAY_MS + DAY_MS - BEIJING_MS,
-        Class::PauseMinute => now_ms / MINUTE_MS * MINUTE_MS + MINUTE_MS,
+    let rested_ms = now_ms + REST_MS;
+    let (until_ms, probe_ms) = match errcode::class(errcode) {
+        Class::StopAccount => (rested_ms, rested_ms),
+        // A person may reset the count earlier: that shows when one tries.
+        Class::StopUntilMidnight => {
+            ((now_ms + BEIJING_MS) / DAY_MS * DAY_MS + DAY_MS - BEIJING_MS, rested_ms)
+        }
+        Class::PauseMinute => {
+            let next = now_ms / MINUTE_MS * MINUTE_MS + MINUTE_MS;
+            (next, next)
+        }
         _ => return None,
     };
-    Some(Stop { until_ms, why: format!("errcode {errcode}") })
+    Some(Stop { until_ms, probe_ms, why: format!("errcode {errcode}") })
 }
 
 #[cfg(test)]
@@ -104,6 +146,33 @@ mod tests {
         assert!(matches!(of(99_999), Verdict::Refused { .. }), "an unknown code gives up the message");
         assert!(matches!(of(61_450), Verdict::NotTaken { stop: None, .. }));
         assert!(matches!(of(45_011), Verdict::NotTaken { .. }));
+    }
+
+    #[test]
+    fn every_code_says_something_of_the_account_and_only_a_stop_stops_it() {
+        for row in errcode::TABLE.iter().filter(|row| row.code != 50_002) {
+            let word = of(row.code).word();
+            let expected = match row.class {
+                Class::StopAccount | Class::StopUntilMidnight | Class::PauseMinute => {
+                    matches!(word, Word::Stopped(_))
+                }
+                Class::Ambiguous => matches!(word, Word::Unreached(_)),
+                Class::Retry | Class::RefreshToken => word == Word::Nothing,
+                _ => word == Word::Open,
+            };
+            assert!(expected, "{}: {word:?}", row.code);
+        }
+        assert_eq!(of(50_002).word(), Word::Limited);
+        assert_eq!(of(99_999).word(), Word::Open);
+    }
+
+    #[test]
+    fn a_busy_server_is_left_alone_as_long_as_it_says_and_a_minute_at_most() {
+        let rest = |after| match judge(Sent::Busy { after: Duration::from_secs(after) }, 0) {
+            Verdict::NotTaken { rest, .. } => rest.unwrap().as_secs(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!([rest(7), rest(3_600)], [7, 60]);
     }
 
     #[test]

@@ -46,7 +46,7 @@ fn early_end(rooms: &Rooms, case: &Case<'_>, account: &Account, known: &Known, r
         return Some(suppressed(rooms, "no right".to_owned(), 0));
     }
     let (deliverer, occurred_at_ms) = (&rooms.deliverer, case.event.occurred_at_ms);
-    deliverer.forgotten(occurred_at_ms).or_else(|| deliverer.hopeless(account, occurred_at_ms))
+    deliverer.forgotten(occurred_at_ms).or_else(|| deliverer.hopeless(account, occurred_at_ms, None))
 }
 
 async fn decided(

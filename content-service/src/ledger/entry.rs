@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use prost::Message as _;
-use proto::reply::{Budget, Outcome, Part, Reply, ShownRecord};
+use proto::reply::{Budget, Outcome, Part, Reply, ShownRecord, UnknownPolicy};
 use tokio::time::Instant;
 
 /// How an event ended, or will be told to have ended.
@@ -30,6 +30,8 @@ pub struct PartEnd {
     pub at_ms: i64,
     /// Times that bytes were or may have been sent.
     pub attempts: u32,
+    /// Of these, how many nobody knows the end of.
+    pub unknown: u32,
 }
 
 /// Where an entry stands.
@@ -43,7 +45,7 @@ pub enum State {
     Elsewhere(i64),
     /// It has ended; the outcome may or may not be published.
     Settled,
-    /// The outcome is published.
+    /// The outcome is published; should anything follow, it is not this handler's.
     Closed,
 }
 
@@ -58,6 +60,8 @@ pub struct Entry {
     pub part: usize,
     /// Armed so often for that part.
     pub attempt: u32,
+    /// A part of it was sent again, which happens once.
+    pub again: bool,
     /// How it ended, once it has.
     pub end: Option<End>,
     /// It had ended before this handler came: its outcome may stand in Kafka already.
@@ -72,7 +76,8 @@ pub struct Damaged(pub &'static str);
 impl Entry {
     /// A reply that is about to be reserved.
     pub(super) fn new(reply: Reply) -> Self {
-        Self { reply, state: State::Reserved, part: 0, attempt: 0, end: None, found_settled: false }
+        let (part, attempt, again) = (0, 0, false);
+        Self { reply, state: State::Reserved, part, attempt, again, end: None, found_settled: false }
     }
 
     /// `reserve` has just made it.
@@ -88,12 +93,19 @@ impl Entry {
         Ok(())
     }
 
-    /// The entry as it stands in Redis: names and values of its fields in turn.
-    fn found(fields: &[Vec<u8>]) -> Result<Self, Damaged> {
+    /// The entry as it stands in Redis: names and values of its fields in turn. `revision`: what its handler is in charge of; an
+    /// entry that is further has been published as far as that goes.
+    ///
+    /// # Errors
+    /// [`Damaged`]: no such entry was ever written.
+    pub fn found(fields: &[Vec<u8>], revision: u32) -> Result<Self, Damaged> {
         let fields: HashMap<&[u8], &[u8]> =
             fields.chunks_exact(2).map(|pair| (pair[0].as_slice(), pair[1].as_slice())).collect();
         let field = |name: &[u8]| fields.get(name).copied().unwrap_or_default();
+        let reached = fields.get(&b"v"[..]).map_or(Ok(0), |reached| count(reached))?;
         let state = match field(b"s") {
+            b"waiting" => State::Closed,
+            _ if reached > revision => State::Closed,
             b"reserved" => State::Reserved,
             b"sending" => State::Elsewhere(number(field(b"l"))?),
             b"settled" => State::Settled,
@@ -101,7 +113,13 @@ impl Entry {
             _ => return Err(Damaged("unknown state")),
         };
         let mut reply = Reply::decode(field(b"b")).map_err(|_| Damaged("unreadable reply"))?;
+        reply.revision = reached;
         let part = usize::try_from(number(field(b"p"))?).map_err(|_| Damaged("part out of range"))?;
+        let again = fields.get(&b"r"[..]).map(|part| number(part)).transpose()?;
+        let again = again.and_then(|part| usize::try_from(part).ok());
+        if let Some(part) = again.and_then(|part| reply.parts.get_mut(part)) {
+            part.unknown_attempts = 1;
+        }
         if let (Some(tried), Some(part)) = (fields.get(&b"c"[..]), reply.parts.get_mut(part)) {
             part.attempts = count(tried)?;
         }
@@ -118,14 +136,15 @@ impl Entry {
         }
         let attempt = count(field(b"a"))?;
         let found_settled = state == State::Settled;
-        let mut entry = Self { reply, state, part, attempt, end: None, found_settled };
+        let again = again.is_some();
+        let mut entry = Self { reply, state, part, attempt, again, end: None, found_settled };
         entry.set_end(End::read(field(b"e"))?);
         Ok(entry)
     }
 
     /// It stands in Redis already.
     pub(super) fn set_found(&mut self, fields: &[Vec<u8>]) -> Result<(), Damaged> {
-        *self = Self::found(fields)?;
+        *self = Self::found(fields, self.reply.revision)?;
         Ok(())
     }
 
@@ -139,6 +158,46 @@ impl Entry {
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.reply.parts.get(self.part).map_or(0, |part| part.attempts)
+    }
+
+    /// Of [`Entry::attempts`], how many nobody knows the end of.
+    #[must_use]
+    pub fn unknown(&self) -> u32 {
+        self.reply.parts.get(self.part).map_or(0, |part| part.unknown_attempts)
+    }
+
+    /// What its playbook says about attempts whose end nobody knows.
+    #[must_use]
+    pub fn policy(&self) -> UnknownPolicy {
+        self.reply.decision.as_ref().map_or(UnknownPolicy::Unspecified, |decision| decision.unknown())
+    }
+
+    /// A person is to decide whether it is sent again.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        let ended = self.state == State::Settled && self.reply.outcome() == Outcome::Unknown;
+        ended && self.policy() == UnknownPolicy::Ask && !self.again
+    }
+
+    /// An end as it is once an attempt is unknown: unless another was taken, the user may or may not have the part.
+    pub(super) fn doubt(&self, part: Option<PartEnd>, end: End) -> (Option<PartEnd>, End) {
+        let (attempts, unknown, at_ms) = (self.attempts(), self.unknown(), end.at_ms);
+        if unknown == 0 || matches!(end.outcome, Outcome::Sent | Outcome::Unknown) {
+            return (part, end);
+        }
+        let errcode = part.and_then(|part| part.errcode);
+        let part = PartEnd { outcome: Outcome::Unknown, errcode, at_ms, attempts, unknown };
+        let reason = format!("an attempt was cut off, and sending again came to nothing: {}", end.reason);
+        (Some(part), End { outcome: Outcome::Unknown, reason, ..end })
+    }
+
+    /// An attempt whose end nobody knows was counted, and the part may be armed once more.
+    pub(super) fn set_again(&mut self, budget: &[u8]) -> Result<(), Damaged> {
+        (self.state, self.again) = (State::Reserved, true);
+        if let Some(part) = self.reply.parts.get_mut(self.part) {
+            part.unknown_attempts += 1;
+        }
+        set_budget(&mut self.reply, budget)
     }
 
     /// Bytes of the present part were or may have been sent.
@@ -198,21 +257,27 @@ impl End {
 }
 
 impl PartEnd {
-    /// `outcome|errcode|at|attempts`, the errcode empty where none came.
+    /// `outcome|errcode|at|attempts|unknown`, the errcode empty where none came.
     pub(super) fn write(&self) -> String {
         let errcode = self.errcode.map_or_else(String::new, |code| code.to_string());
-        format!("{}|{errcode}|{}|{}", self.outcome as i32, self.at_ms, self.attempts)
+        format!("{}|{errcode}|{}|{}|{}", self.outcome as i32, self.at_ms, self.attempts, self.unknown)
     }
 
     fn read(text: &[u8]) -> Result<Self, Damaged> {
         let text = std::str::from_utf8(text).map_err(|_| Damaged("part is not text"))?;
         let fields: Vec<&str> = text.split('|').collect();
-        let [outcome, errcode, at, attempts] = fields[..] else { return Err(Damaged("part is cut short")) };
+        // An older version wrote no `unknown`.
+        let (outcome, errcode, at, attempts, unknown) = match fields[..] {
+            [outcome, errcode, at, attempts] => (outcome, errcode, at, attempts, "0"),
+            [outcome, errcode, at, attempts, unknown] => (outcome, errcode, at, attempts, unknown),
+            _ => return Err(Damaged("part is cut short")),
+        };
         Ok(Self {
             outcome: outcome_of(outcome)?,
             errcode: errcode.parse().ok(),
             at_ms: number(at.as_bytes())?,
             attempts: count(attempts.as_bytes())?,
+            unknown: count(unknown.as_bytes())?,
         })
     }
 
@@ -221,6 +286,7 @@ impl PartEnd {
         part.errcode = self.errcode;
         part.ended_at_ms = self.at_ms;
         part.attempts = self.attempts;
+        part.unknown_attempts = self.unknown;
     }
 }
 
@@ -265,7 +331,7 @@ mod tests {
             [&["s", "sending"][..], &["s", "odd"], &["s", "reserved", "p", "0", "a", "0", "b", "\u{1}"], &[]]
         {
             let fields: Vec<Vec<u8>> = fields.iter().map(|text| text.as_bytes().to_vec()).collect();
-            assert!(Entry::found(&fields).is_err(), "{fields:?}");
+            assert!(Entry::found(&fields, 0).is_err(), "{fields:?}");
         }
     }
 
@@ -278,9 +344,9 @@ mod tests {
         }
 
         #[test]
-        fn part_ends_read_back(outcome in 0i32..7, errcode in any::<Option<i32>>(), at_ms in any::<i64>(), attempts in any::<u32>()) {
+        fn part_ends_read_back(outcome in 0i32..7, errcode in any::<Option<i32>>(), at_ms in any::<i64>(), attempts in any::<u32>(), unknown in any::<u32>()) {
             let outcome = Outcome::try_from(outcome).unwrap();
-            let end = PartEnd { outcome, errcode, at_ms, attempts };
+            let end = PartEnd { outcome, errcode, at_ms, attempts, unknown };
             prop_assert_eq!(PartEnd::read(end.write().as_bytes()), Ok(end));
         }
     }

@@ -1,10 +1,14 @@
 //! The ledger: what was promised to be sent, what may have left, how it ended; and beside it each user's send right.
 //!
 //! `absent → reserved → sending → settled → closed`, one Lua script per transition with a compare on state and fence, so that
-//! a repeat after a lost answer gives the same answer. Keys `l:{user}:<event id>` and `g:{user}`.
+//! a repeat after a lost answer gives the same answer. Keys `l:{user}:<event id>` and `g:{user}`. Where a person decides on an unknown
+//! end: `settled → waiting → reserved …` ([`desk`]).
 
 mod closer;
+pub mod desk;
 mod entry;
+pub mod guard;
+pub mod resume;
 mod scripts;
 mod settle;
 
@@ -29,6 +33,8 @@ use crate::{
 };
 use scripts::Scripts;
 
+/// For this time the master waits for its replicas, with every step that arms.
+const REPLICATED_WITHIN: Duration = Duration::from_millis(50);
 /// Longest pause between tries while Redis is away.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -39,6 +45,8 @@ pub struct Terms {
     pub ttl: Duration,
     /// After this time a part under way counts as `unknown`; longer than any send.
     pub lease: Duration,
+    /// So many replicas must have what arms a part before a byte of it leaves; 0: the master alone.
+    pub replicas: u32,
 }
 
 /// Where one event stands in the ledger, and who asks.
@@ -118,10 +126,11 @@ impl Ledger {
         let Proposal { reply, end, granted } = proposal;
         let (body, end) = (reply.encode_to_vec(), end.map_or_else(String::new, |end| end.write()));
         let parts = if end.is_empty() { reply.parts.len() } else { 0 };
+        let arms = arm && parts > 0;
         let answer = self
-            .call(mine, &self.scripts.reserve, |script| {
+            .call_as(mine, &self.scripts.reserve, self.replicas(arms), |script| {
                 let now = self.clock.now_ms();
-                let lease = if arm && parts > 0 { now + self.lease_ms() } else { 0 };
+                let lease = if arms { now + self.lease_ms() } else { 0 };
                 script.key(&place.entry).key(&place.rights);
                 script.arg(now).arg(&place.fence).arg(lease).arg(parts).arg(&body[..]).arg(&end);
                 script.arg(i64::try_from(self.terms.ttl.as_millis()).unwrap_or(i64::MAX));
@@ -149,7 +158,7 @@ impl Ledger {
     pub async fn arm(&self, place: &Place, mine: &Assignment, entry: &mut Entry) -> Result<(), Abandoned> {
         let attempt = entry.attempt + 1;
         let answer = self
-            .call(mine, &self.scripts.arm, |script| {
+            .call_as(mine, &self.scripts.arm, self.replicas(true), |script| {
                 script.key(&place.entry).arg(&place.fence).arg(entry.part).arg(attempt);
                 script.arg(self.clock.now_ms() + self.lease_ms());
             })
@@ -161,17 +170,40 @@ impl Ledger {
         Ok(())
     }
 
-    /// Runs a script until Redis answers. What it is given must make a repeat harmless.
+    /// Replicas that a step needs.
+    fn replicas(&self, arms: bool) -> u32 {
+        if arms { self.terms.replicas } else { 0 }
+    }
+
     async fn call(
         &self,
         mine: &Assignment,
         script: &redis::Script,
         arguments: impl Fn(&mut ScriptInvocation<'_>),
     ) -> Result<Vec<Vec<u8>>, Abandoned> {
+        self.call_as(mine, script, 0, arguments).await
+    }
+
+    /// Runs a script until Redis answers, and so many replicas have what it wrote. What it is given must make a repeat harmless.
+    async fn call_as(
+        &self,
+        mine: &Assignment,
+        script: &redis::Script,
+        replicas: u32,
+        arguments: impl Fn(&mut ScriptInvocation<'_>),
+    ) -> Result<Vec<Vec<u8>>, Abandoned> {
         let mut backoff = Backoff::new(Duration::from_millis(20), LONGEST_PAUSE);
         loop {
-            let error: RedisError = match self.redis.script(script, |invocation| arguments(invocation)).await
-            {
+            let asked = async {
+                if replicas == 0 {
+                    return self.redis.script(script, |invocation| arguments(invocation)).await;
+                }
+                let within = REPLICATED_WITHIN;
+                self.redis
+                    .replicated_script(script, replicas, within, |invocation| arguments(invocation))
+                    .await
+            };
+            let error: RedisError = match asked.await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -194,12 +226,14 @@ impl Ledger {
         self.trust(entry, read);
     }
 
-    /// A damaged entry may stand for a message that was sent: it is never sent again.
+    /// A damaged entry may stand for messages that were sent: they are never sent again, and nobody can say which were.
     fn trust(&self, entry: &mut Entry, read: Result<(), Damaged>) {
         let Err(damaged) = read else { return };
         let event_id = &entry.reply.event_id;
         tracing::error!(%damaged, event_id, "the ledger cannot be read: look at its Redis");
         let (reason, at_ms) = (damaged.to_string(), self.clock.now_ms());
+        let open = entry.reply.parts.iter_mut().filter(|part| part.outcome() == Outcome::Unspecified);
+        open.for_each(|part| part.set_outcome(Outcome::Unknown));
         entry.set_end(Some(End { outcome: Outcome::Unknown, reason, until_ms: 0, at_ms }));
     }
 

@@ -11,6 +11,9 @@ pub(super) struct Scripts {
     pub(super) give_up: Script,
     pub(super) overdue: Script,
     pub(super) note: Script,
+    pub(super) wait: Script,
+    pub(super) resume: Script,
+    pub(super) drop: Script,
 }
 
 impl Default for Scripts {
@@ -18,10 +21,13 @@ impl Default for Scripts {
         Self {
             reserve: Script::new(include_str!("lua/reserve.lua")),
             arm: Script::new(include_str!("lua/arm.lua")),
-            settle: Script::new(concat!(include_str!("lua/counted.lua"), include_str!("lua/settle.lua"))),
-            give_up: Script::new(include_str!("lua/give_up.lua")),
-            overdue: Script::new(concat!(include_str!("lua/counted.lua"), include_str!("lua/overdue.lua"))),
+            settle: Script::new(concat!(include_str!("lua/rights.lua"), include_str!("lua/settle.lua"))),
+            give_up: Script::new(concat!(include_str!("lua/rights.lua"), include_str!("lua/give_up.lua"))),
+            overdue: Script::new(concat!(include_str!("lua/rights.lua"), include_str!("lua/overdue.lua"))),
             note: Script::new(include_str!("lua/note.lua")),
+            wait: Script::new(include_str!("lua/wait.lua")),
+            resume: Script::new(concat!(include_str!("lua/rights.lua"), include_str!("lua/resume.lua"))),
+            drop: Script::new(include_str!("lua/drop.lua")),
         }
     }
 }

@@ -16,6 +16,8 @@ struct Settling {
     untried: usize,
     /// The platform says that the user's window is closed.
     closed: bool,
+    /// May be sent again.
+    again: bool,
 }
 
 impl Ledger {
@@ -70,8 +72,42 @@ impl Ledger {
         closed: bool,
     ) -> Result<(), Abandoned> {
         let untried = entry.left().saturating_sub(1);
-        let settling = Settling { part: part.write(), end: end.write(), untried, closed };
+        let (doubted, end) = entry.doubt(Some(part), end);
+        let part = doubted.unwrap_or(part);
+        let settling = Settling { part: part.write(), end: end.write(), untried, closed, again: false };
         let answer = self.settle_as(place, mine, entry, settling).await?;
+        self.moved_or(entry, &answer, |entry| {
+            entry.set_part(&part);
+            entry.set_end(Some(end));
+        });
+        Ok(())
+    }
+
+    /// `sending → settled` for an attempt whose end nobody knows; with `again` it goes `→ reserved` to be sent once more, if it never
+    /// was and the user's right gives another unit. The unit of the unknown attempt stays used.
+    ///
+    /// # Errors
+    /// As [`Ledger::reserve`].
+    pub async fn unknown(
+        &self,
+        place: &Place,
+        mine: &Assignment,
+        entry: &mut Entry,
+        part: PartEnd,
+        end: End,
+        again: bool,
+    ) -> Result<(), Abandoned> {
+        let untried = entry.left().saturating_sub(1);
+        let again = again && !entry.again;
+        let settling = Settling { part: part.write(), end: end.write(), untried, closed: false, again };
+        let answer = self.settle_as(place, mine, entry, settling).await?;
+        if let [tag, budget] = &answer[..]
+            && tag == b"again"
+        {
+            let read = entry.set_again(budget);
+            self.trust(entry, read);
+            return Ok(());
+        }
         self.moved_or(entry, &answer, |entry| {
             entry.set_part(&part);
             entry.set_end(Some(end));
@@ -91,6 +127,7 @@ impl Ledger {
         part: Option<PartEnd>,
         end: End,
     ) -> Result<(), Abandoned> {
+        let (part, end) = entry.doubt(part, end);
         let (written, left) = (part.map_or_else(String::new, |part| part.write()), entry.left());
         let answer = self
             .call(mine, &self.scripts.give_up, |script| {
@@ -107,7 +144,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// `sending → settled` as unknown, if the lease is over; otherwise only looks.
+    /// `sending → settled` as unknown, if the lease is over, or with `again` as in [`Ledger::unknown`]; otherwise only looks.
     ///
     /// # Errors
     /// As [`Ledger::reserve`].
@@ -116,15 +153,17 @@ impl Ledger {
         place: &Place,
         mine: &Assignment,
         entry: &mut Entry,
+        again: bool,
     ) -> Result<(), Abandoned> {
         let at_ms = self.clock.now_ms();
-        let part =
-            PartEnd { outcome: Outcome::Unknown, errcode: None, at_ms, attempts: entry.attempts() + 1 };
+        let (attempts, unknown) = (entry.attempts() + 1, entry.unknown() + 1);
+        let part = PartEnd { outcome: Outcome::Unknown, errcode: None, at_ms, attempts, unknown };
         let reason = "the attempt was cut off: the user may or may not have it".to_owned();
         let end = End { outcome: Outcome::Unknown, reason, until_ms: 0, at_ms };
         let answer = self
             .call(mine, &self.scripts.overdue, |script| {
                 script.key(&place.entry).key(&place.rights).arg(at_ms).arg(part.write()).arg(end.write());
+                script.arg(&place.fence).arg(attempts).arg(i32::from(again));
             })
             .await?;
         self.moved_or(entry, &answer, |_| {});
@@ -150,12 +189,14 @@ impl Ledger {
         entry: &Entry,
         settling: Settling,
     ) -> Result<Vec<Vec<u8>>, Abandoned> {
-        let Settling { part, end, untried, closed } = settling;
-        self.call(mine, &self.scripts.settle, |script| {
+        let Settling { part, end, untried, closed, again } = settling;
+        // With the next part another one is armed.
+        let arms = !part.is_empty() && end.is_empty();
+        self.call_as(mine, &self.scripts.settle, self.replicas(arms), |script| {
             script.key(&place.entry).key(&place.rights);
             script.arg(&place.fence).arg(entry.part).arg(entry.attempt).arg(&part).arg(&end);
             script.arg(self.clock.now_ms() + self.lease_ms()).arg(untried).arg(i32::from(closed));
-            script.arg(entry.attempts());
+            script.arg(entry.attempts()).arg(i32::from(again)).arg(self.clock.now_ms());
         })
         .await
     }

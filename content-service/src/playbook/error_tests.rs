@@ -222,3 +222,17 @@ fn every_problem_is_told_at_once_in_the_order_of_the_file() {
     let shown = Playbook::parse("p.yaml", &text, AccountKind::Official).unwrap_err().to_string();
     assert_eq!(shown.lines().count(), 3);
 }
+
+#[test]
+fn a_policy_for_unknown_ends_is_one_of_three_and_leaves_a_message_for_itself() {
+    let with = |policy: &str, messages: usize| {
+        let messages = "  - text: hello\n".repeat(messages);
+        reply(&format!("  on: [text]\n  unknown: {policy}\n  messages:\n{messages}"))
+    };
+    for policy in ["at_most_once", "at_least_once", "ask"] {
+        assert_eq!(problems(&with(policy, 4), AccountKind::Official), [""; 0]);
+    }
+    says(&with("resend", 1), "p.yaml:6:12: `resend` is no policy: write at_most_once");
+    says(&with("at_least_once", 5), "p.yaml:6:12: 5 messages use up every right");
+    assert_eq!(problems(&with("ask", 5), AccountKind::Official), [""; 0], "the user may act again meanwhile");
+}

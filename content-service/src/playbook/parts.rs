@@ -1,5 +1,7 @@
 //! The pieces of a checked playbook.
 
+use proto::reply::UnknownPolicy;
+
 use super::{Rule, trigger::Trigger};
 
 /// One reply of the playbook.
@@ -13,6 +15,8 @@ pub(crate) struct Reply {
     pub slots: Vec<Slot>,
     pub question: Option<String>,
     pub parts: Vec<Part>,
+    /// What is done about an attempt whose end nobody can know.
+    pub unknown: UnknownPolicy,
     /// Sources that its templates use.
     pub sources: Vec<String>,
 }

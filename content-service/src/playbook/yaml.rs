@@ -81,6 +81,7 @@ shaped! {
         pub question: Option<Text>,
         #[serde(default)]
         pub messages: Vec<Spanned<Message>>,
+        pub unknown: Option<Text>,
     }
 }
 

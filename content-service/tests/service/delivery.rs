@@ -2,15 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use content_service::{
-    accounts::{Accounts, Stop},
-    metrics::Metrics,
-};
 use proto::reply::Outcome;
 
 use crate::{
     fakes::Answer,
-    world::{APP, OTHER_APP, World, by_id},
+    world::{OTHER_APP, World, by_id},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,16 +98,6 @@ async fn a_lost_answer_is_unknown_and_never_repeated() {
     world.committed(2).await;
     assert_eq!(world.api.lock().calls, 1);
     world.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn who_waits_hears_of_a_stop_that_came_before_he_listened() {
-    let world = World::new(1).await;
-    let accounts = Accounts::open(&world.config, &Metrics::default()).unwrap();
-    let account = accounts.get(APP).unwrap();
-    account.stop(Stop { until_ms: world.clock.now_ms() + 60_000, why: "errcode 48001".to_owned() });
-    let heard = tokio::time::timeout(Duration::from_secs(10), account.until_stopped(&world.clock)).await;
-    assert!(heard.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]

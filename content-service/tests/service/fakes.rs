@@ -7,7 +7,13 @@ use std::{
     time::Duration,
 };
 
-use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{StatusCode, header::RETRY_AFTER},
+    response::IntoResponse,
+    routing::post,
+};
 use proto::profile::{
     EnrichRequest, EnrichResponse, Enrichment, EraseRequest, EraseResponse, GetRequest, GetResponse,
     ImportRequest, ImportResponse, Profile, RecordRequest, RecordResponse, Shown, UpdateRequest,
@@ -23,6 +29,8 @@ use tonic::{Code, Request, Response, Status, Streaming};
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Answer {
     Code(i32),
+    /// Status 503: come again after so many seconds.
+    Busy(u32),
     /// Takes the message and never answers.
     Silence,
 }
@@ -39,9 +47,12 @@ pub(crate) struct Platform {
     pub(crate) arrived: Vec<Arrived>,
     pub(crate) calls: usize,
     pub(crate) script: VecDeque<Answer>,
+    /// Answered when the script is over.
+    pub(crate) errcode: i32,
     pub(crate) delays: HashMap<String, Duration>,
     pub(crate) delay: Duration,
     pub(crate) token_away: bool,
+    pub(crate) token_errcode: Option<i32>,
     pub(crate) token_calls: usize,
     in_flight: usize,
     pub(crate) most_in_flight: usize,
@@ -79,10 +90,13 @@ async fn token(State(api): State<Api>) -> Result<Json<Value>, StatusCode> {
     if state.token_away {
         return Err(StatusCode::SERVICE_UNAVAILABLE);
     }
+    if let Some(errcode) = state.token_errcode {
+        return Ok(Json(json!({"errcode": errcode, "errmsg": "as told"})));
+    }
     Ok(Json(json!({"access_token": "ACCESS", "expires_in": 7200})))
 }
 
-async fn send(State(api): State<Api>, Json(message): Json<Value>) -> Json<Value> {
+async fn send(State(api): State<Api>, Json(message): Json<Value>) -> axum::response::Response {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let one = Arrived { openid: text(&message["touser"]), content: text(&message["text"]["content"]) };
     let (answer, delay) = {
@@ -91,7 +105,7 @@ async fn send(State(api): State<Api>, Json(message): Json<Value>) -> Json<Value>
         state.in_flight += 1;
         state.most_in_flight = state.most_in_flight.max(state.in_flight);
         let delay = state.delays.get(&one.openid).copied().unwrap_or(state.delay);
-        (state.script.pop_front().unwrap_or(Answer::Code(0)), delay)
+        (state.script.pop_front().unwrap_or(Answer::Code(state.errcode)), delay)
     };
     tokio::time::sleep(delay).await;
     {
@@ -102,7 +116,10 @@ async fn send(State(api): State<Api>, Json(message): Json<Value>) -> Json<Value>
         }
     }
     match answer {
-        Answer::Code(code) => Json(json!({"errcode": code, "errmsg": "as scripted"})),
+        Answer::Code(code) => Json(json!({"errcode": code, "errmsg": "as scripted"})).into_response(),
+        Answer::Busy(after) => {
+            (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, after.to_string())]).into_response()
+        }
         Answer::Silence => std::future::pending().await,
     }
 }

@@ -25,9 +25,16 @@ impl Bench {
     pub(crate) async fn start() -> Self {
         let server = RedisServer::start().await;
         let (redis, clock) = (server.client(), Clock::system());
-        let terms = Terms { ttl: Duration::from_secs(50 * 3600), lease: Duration::from_secs(9) };
+        let terms = Terms { ttl: Duration::from_secs(50 * 3600), lease: Duration::from_secs(9), replicas: 0 };
         let ledger = Ledger::new(redis.clone(), terms, clock.clone(), Metrics::default());
         Self { _server: server, redis, ledger, clock, mine: Assignment::new(1) }
+    }
+
+    /// Thousands of steps need no disk.
+    pub(crate) async fn without_sync(&self) {
+        let mut set = redis::cmd("CONFIG");
+        set.arg("SET").arg("appendfsync").arg("no");
+        self.redis.query::<()>(&set).await.unwrap();
     }
 
     fn place(&self, event: &str, who: &str) -> Place {
@@ -65,7 +72,7 @@ pub(crate) fn proposal(event: &str, parts: usize) -> Proposal {
 }
 
 fn part(outcome: Outcome) -> PartEnd {
-    PartEnd { outcome, errcode: None, at_ms: 7, attempts: 1 }
+    PartEnd { outcome, errcode: None, at_ms: 7, attempts: 1, unknown: 0 }
 }
 
 fn end(outcome: Outcome) -> End {
@@ -136,7 +143,7 @@ async fn tries_that_were_not_taken_are_counted_also_by_who_goes_on_after_a_crash
     bench.ledger.next_part(&heir, mine, &mut found, taken).await.unwrap();
     bench.clock.advance(Duration::from_secs(10));
     let mut left = bench.reserve("e", "last", 2, true).await;
-    bench.ledger.overdue(&bench.place("e", "last"), mine, &mut left).await.unwrap();
+    bench.ledger.overdue(&bench.place("e", "last"), mine, &mut left, false).await.unwrap();
     let attempts = left.reply.parts.iter().map(|part| part.attempts).collect::<Vec<_>>();
     assert_eq!(attempts, [2, 1], "of the second part one try was cut off");
 }
@@ -192,11 +199,11 @@ async fn after_the_lease_a_part_under_way_is_unknown_and_never_armed_again() {
     let finder = bench.place("e", "finder");
     let mut found = bench.reserve("e", "finder", 1, true).await;
     assert!(matches!(found.state, State::Elsewhere(_)));
-    bench.ledger.overdue(&finder, mine, &mut found).await.unwrap();
+    bench.ledger.overdue(&finder, mine, &mut found, false).await.unwrap();
     assert!(matches!(found.state, State::Elsewhere(_)), "the lease is not over");
     bench.clock.advance(Duration::from_secs(10));
     for _ in 0..2 {
-        bench.ledger.overdue(&finder, mine, &mut found).await.unwrap();
+        bench.ledger.overdue(&finder, mine, &mut found, false).await.unwrap();
         assert_eq!((found.state, found.reply.outcome()), (State::Settled, Outcome::Unknown));
     }
     bench.ledger.arm(&finder, mine, &mut found.clone()).await.unwrap();
@@ -245,4 +252,54 @@ async fn a_closed_entry_keeps_a_hash_and_its_end() {
     assert!(fields.contains(&"h".to_owned()) && !fields.contains(&"b".to_owned()), "{fields:?}");
     let ttl: i64 = bench.redis.query(redis::cmd("PTTL").arg("l:{wx1:o1}:e")).await.unwrap();
     assert!(ttl > 49 * 3_600_000);
+}
+
+/// F12: two owners of one event; the first slept through its lease.
+#[tokio::test]
+async fn a_zombie_is_refused_every_transition() {
+    let bench = Bench::start().await;
+    let (mine, place, heir) = (&bench.mine, bench.place("e", "old/1/0/7"), bench.place("e", "new/2/0/7"));
+    let zombie = bench.reserve("e", "old/1/0/7", 2, true).await;
+    bench.clock.advance(Duration::from_secs(10));
+    let mut found = bench.reserve("e", "new/2/0/7", 2, true).await;
+    bench.ledger.overdue(&heir, mine, &mut found, false).await.unwrap();
+    let told = found.reply.clone();
+    assert_eq!(
+        (told.outcome(), bench.left().await),
+        (Outcome::Unknown, 4),
+        "the part behind it was not sent"
+    );
+
+    let (sent, ended) = (part(Outcome::Sent), end(Outcome::Sent));
+    let mut each: Vec<Entry> = vec![zombie; 5];
+    let ledger = &bench.ledger;
+    ledger.arm(&place, mine, &mut each[0]).await.unwrap();
+    ledger.not_sent(&place, mine, &mut each[1]).await.unwrap();
+    ledger.next_part(&place, mine, &mut each[2], sent).await.unwrap();
+    ledger.settle(&place, mine, &mut each[3], sent, ended.clone(), false).await.unwrap();
+    ledger.give_up(&place, mine, &mut each[4], None, ended).await.unwrap();
+    for entry in each {
+        assert_eq!((entry.state, entry.reply), (State::Settled, told.clone()));
+    }
+    assert_eq!(bench.left().await, 4);
+}
+
+#[tokio::test]
+async fn a_part_is_sent_again_only_while_the_right_gives_it_and_a_repeat_takes_one_unit() {
+    let bench = Bench::start().await;
+    let (mine, place) = (&bench.mine, bench.place("e", "me"));
+    let entry = bench.reserve("e", "me", 2, true).await;
+    let unknown = PartEnd { unknown: 1, ..part(Outcome::Unknown) };
+    for _ in 0..2 {
+        let mut same = entry.clone();
+        bench.ledger.unknown(&place, mine, &mut same, unknown, end(Outcome::Unknown), true).await.unwrap();
+        assert_eq!((same.state, same.again, same.unknown()), (State::Reserved, true, 1));
+        assert_eq!((bench.left().await, same.reply.decision.unwrap().budget.unwrap().after), (2, 2));
+    }
+    let place = bench.place("poor", "me");
+    let mut poor = bench.ledger.reserve(&place, mine, proposal("poor", 2), true).await.unwrap();
+    assert_eq!(bench.left().await, 0);
+    bench.ledger.unknown(&place, mine, &mut poor, unknown, end(Outcome::Unknown), true).await.unwrap();
+    assert_eq!((poor.state, poor.reply.outcome()), (State::Settled, Outcome::Unknown));
+    assert_eq!(bench.left().await, 1, "the part that was not tried gives its unit back");
 }

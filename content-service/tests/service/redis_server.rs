@@ -41,6 +41,18 @@ impl RedisServer {
         until("redis answers", async || client.query::<String>(&redis::cmd("PING")).await.is_ok()).await;
     }
 
+    /// Makes it a replica that has caught up.
+    pub(crate) async fn follow(&self, master: &Self) {
+        let client = self.client();
+        let port = master.port.to_string();
+        client.query::<()>(redis::cmd("REPLICAOF").arg("127.0.0.1").arg(port)).await.unwrap();
+        until("the replica has caught up", async || {
+            let told = client.query::<String>(redis::cmd("INFO").arg("replication")).await;
+            told.is_ok_and(|told| told.contains("master_link_status:up"))
+        })
+        .await;
+    }
+
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();

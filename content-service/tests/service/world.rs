@@ -10,7 +10,7 @@ use std::{
 
 use content_service::{
     Config, Listeners,
-    config::{Account, Concurrency, Delivery, Links, Profile},
+    config::{Account, Concurrency, Delivery, Keeping, Links, Profile},
     serve,
 };
 use prost::Message as _;
@@ -183,6 +183,7 @@ impl World {
         let config = Config {
             kafka: kafka.clone(),
             redis: redis.config(),
+            keeping: Keeping::default(),
             profile: Profile {
                 endpoint: format!("http://{profile_address}"),
                 // A loaded machine must not turn a test of something else into one of the neutral edition.

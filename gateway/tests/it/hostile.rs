@@ -82,6 +82,8 @@ async fn refusals(house: &House) -> Vec<(&'static str, Reply)> {
             house.seal_as(&with(|c| c.aes_key = AesKey::parse(&"A".repeat(43)).ok()), DOCUMENT, 0),
         ),
         ("replay", "safe", house.seal_as(&credentials(Mode::Safe), DOCUMENT, 301)),
+        ("replay after ten minutes", "safe", house.seal_as(&credentials(Mode::Safe), DOCUMENT, 600)),
+        ("replay after a day", "safe", house.seal_as(&credentials(Mode::Safe), DOCUMENT, 86_400)),
         ("from the future", "safe", house.seal_as(&credentials(Mode::Safe), DOCUMENT, -320)),
         ("clear push to a safe account", "safe", house.seal_as(&with(|c| c.mode = Mode::Plain), DOCUMENT, 0)),
         ("encrypted push to a plain account", "plain", good.clone()),
@@ -111,6 +113,22 @@ async fn all_that_does_not_verify_looks_alike() {
         assert!(house.metric(&line).await >= 1.0, "{kind} is counted");
     }
     assert_eq!(house.push(Mode::Safe, DOCUMENT).await.status, 200, "and the gateway goes on");
+    house.end().await;
+}
+
+/// What would fail at decryption fails at the signature if that is wrong too, so that no forger learns anything of the key.
+#[tokio::test]
+async fn nothing_is_decrypted_before_its_signature_has_been_checked() {
+    let house = House::open().await;
+    for encrypt in ["!!!not base64!!!", "AAAAAAAA", &negative_length()] {
+        let mut forged = enveloped(&house, encrypt);
+        forged.query = forged.query.replace("msg_signature=", "msg_signature=00");
+        assert_eq!(house.post("safe", &forged).await.status, 403);
+    }
+    for (kind, count) in [("signature", 3.0), ("base64", 0.0), ("decrypt", 0.0)] {
+        let line = format!("gateway_pushes_total{{account=\"safe\",result=\"{kind}\"}}");
+        assert_eq!(house.metric(&line).await, count, "{kind}");
+    }
     house.end().await;
 }
 

@@ -1,10 +1,14 @@
 //! A running gateway with a broker of its own, three accounts, and eyes on the topic.
 
-use std::{collections::BTreeMap, future::Future, net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, future::Future, net::SocketAddr, path::Path, time::Duration};
 
-use gateway::{Account, Config, Limits, Listeners, Shutdown, serve};
+use gateway::{Account, Config, Limits, Listeners, Shutdown, Spool, serve};
 use prost::Message as _;
-use proto::{Link, LinkKey, content::Item, event::Event};
+use proto::{
+    Link, LinkKey,
+    content::Item,
+    event::{Event, event::Kind},
+};
 use rdkafka::{
     Message as _, Offset, TopicPartitionList,
     consumer::{Consumer as _, StreamConsumer},
@@ -75,9 +79,21 @@ fn config(bootstrap: String) -> Config {
         accounts: [Mode::Plain, Mode::Compatible, Mode::Safe].map(account).into(),
         link_secret: Secret::new(LINK_SECRET),
         limits: Limits { produce_timeout: Duration::from_millis(1500), ..Limits::default() },
+        spool: None,
         shutdown: Shutdown { announce: Duration::ZERO, drain: Duration::from_secs(5) },
         kafka: Kafka { bootstrap, ..Kafka::read(&mut Settings::defaults("gateway")) },
     }
+}
+
+/// Has a spool in this folder.
+pub(crate) fn with_spool(folder: &Path) -> impl FnOnce(&mut Config) {
+    move |config| config.spool = Some(Spool::in_folder(folder))
+}
+
+/// The `n`th text of a user.
+pub(crate) fn text(user: &str, n: usize) -> Vec<u8> {
+    format!("<xml><FromUserName>{user}</FromUserName><MsgType>text</MsgType><Content>hi</Content><MsgId>{n}</MsgId></xml>")
+        .into_bytes()
 }
 
 /// Asks until it is so.
@@ -119,10 +135,16 @@ impl House {
         house
     }
 
-    /// Ends in order, as every gateway must be able to.
-    pub(crate) async fn end(self) {
+    /// Ends in order, as every gateway must be able to; the cluster lives on.
+    pub(crate) async fn end(self) -> MockCluster<'static, DefaultProducerContext> {
         self.shutdown.cancel();
         timeout(PATIENCE, self.serving).await.expect("it ended in time").unwrap().unwrap();
+        self.cluster
+    }
+
+    /// Pushes the `n`th text of a user.
+    pub(crate) async fn push_text(&self, user: &str, n: usize) -> Reply {
+        self.push(Mode::Safe, &text(user, n)).await
     }
 
     /// The value of a metric whose line begins so; 0 while there is none.
@@ -170,6 +192,20 @@ impl House {
             });
         }
         events
+    }
+
+    /// Each user's message ids in the order in which the topic first has them, of all that is in it.
+    pub(crate) async fn ids_by_user(&self) -> BTreeMap<String, Vec<usize>> {
+        let mut users: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for Received { event, .. } in self.events(usize::try_from(self.recorded()).unwrap()).await {
+            let Some(Kind::TextReceived(text)) = &event.kind else { panic!("{event:?}") };
+            let (id, ids) =
+                (text.message_id.parse().unwrap(), users.entry(event.openid.clone()).or_default());
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        users
     }
 
     /// How many records the topic of events has.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rdkafka::mocking::MockCluster;
+use rdkafka::{mocking::MockCluster, types::RDKafkaRespErr};
 use tokio::net::TcpStream;
 use wechat::Mode;
 
@@ -50,6 +50,18 @@ async fn it_takes_pushes_before_the_items_are_read_and_is_ready_after() {
     assert_eq!((ready.status, ready.body.as_str()), (200, "ready\n"));
     let metrics = wire::get(house.admin, "/metrics").await.body;
     assert!(metrics.contains("# TYPE gateway_pushes counter"), "{metrics}");
+    house.end().await;
+}
+
+#[tokio::test]
+async fn items_that_cannot_be_read_do_not_keep_pushes_out() {
+    let cluster = MockCluster::new(1).unwrap();
+    cluster.create_topic(proto::EVENTS.name, 3, 1).unwrap();
+    cluster.create_topic(proto::ITEMS.name, 1, 1).unwrap();
+    let refused = RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+    cluster.topic_error(proto::ITEMS.name, refused).unwrap();
+    let house = House::on(cluster, |_| {}).await;
+    assert_eq!(house.push(Mode::Safe, DOCUMENT).await.status, 200);
     house.end().await;
 }
 

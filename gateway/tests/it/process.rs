@@ -31,6 +31,13 @@ fn free_address() -> SocketAddr {
 }
 
 #[test]
+fn a_usual_build_has_no_failpoints() {
+    let found =
+        Command::new("grep").args(["-q", "FAILPOINTS", env!("CARGO_BIN_EXE_gateway")]).status().unwrap();
+    assert_eq!(found.code(), Some(1), "it would die when somebody sets a variable");
+}
+
+#[test]
 fn a_bad_configuration_is_told_whole_with_its_own_exit_code_and_before_any_port_is_bound() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut file = tempfile::NamedTempFile::new().unwrap();

@@ -98,8 +98,7 @@ pub(crate) async fn consume(
     let patient = Patient::new(producer, metrics.publish_refused(), None);
     let learner = Learner::new(people, metrics, patient, kafka.topic(proto::DLQ.name), shutdown.clone());
     let ended = follow(&consumer, &learner, &shutdown).await;
-    let closing = tokio::task::spawn_blocking(move || close(consumer, &topic));
-    if tokio::time::timeout(CLOSE, closing).await.is_err() {
+    if kafka::last(CLOSE, move || close(consumer, &topic)).await.is_none() {
         tracing::warn!("the group of the activities was not left in time");
     }
     ended

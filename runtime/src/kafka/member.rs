@@ -6,7 +6,10 @@ use rdkafka::{
     TopicPartitionList,
     consumer::{Consumer as _, ConsumerContext, StreamConsumer},
 };
-use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::{
+    runtime::{Handle, RuntimeFlavor},
+    sync::oneshot,
+};
 
 /// A coordinator that is there answers within this time.
 const COORDINATOR: Duration = Duration::from_secs(1);
@@ -20,8 +23,26 @@ pub fn blocking<T>(wait: impl FnOnce() -> T) -> T {
     }
 }
 
-/// Makes the last commit and leaves the group of a topic, if its coordinator answers. Blocks the thread, so it is for one of its own
-/// with a deadline.
+/// Runs what a member does last on a thread that nobody waits for longer than `within`: leaving can block for ever inside librdkafka
+/// (rdkafka 0.39 asks a group that has ended for its protocol), and a runtime would wait for a blocking task of its own.
+///
+/// `None`: it has not come to its end, and the process ends without it. Cancel safe: the thread goes on.
+pub async fn last<T: Send + 'static>(
+    within: Duration,
+    what: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let (done, ended) = oneshot::channel();
+    let runtime = Handle::current();
+    let leaving = move || {
+        let _entered = runtime.enter();
+        // Whoever has given up waiting does not want to know.
+        drop(done.send(what()));
+    };
+    std::thread::Builder::new().name("leave".to_owned()).spawn(leaving).ok()?;
+    tokio::time::timeout(within, ended).await.ok()?.ok()
+}
+
+/// Makes the last commit and leaves the group of a topic, if its coordinator answers. Blocks the thread: see [`last`].
 ///
 /// With the coordinator away a commit would wait for it, and librdkafka before 2.14.2 can crash when it leaves: the member stays as it
 /// is until the process ends, and the group misses it after its session.

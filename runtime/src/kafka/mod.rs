@@ -1,6 +1,7 @@
 //! Kafka clients with the settings that the promises need; headers; topics.
 
 mod follow;
+mod group;
 mod member;
 mod patient;
 mod producer;
@@ -20,19 +21,11 @@ use rdkafka::{
 use crate::config::Settings;
 
 pub use follow::{TableRecord, follow};
-pub use member::{blocking, leave};
+pub use group::GroupProtocol;
+pub use member::{blocking, last, leave};
 pub use patient::{Outgoing, Patient};
 pub use producer::{Delivery, ProduceError, Producer};
 pub use topics::{TopicSpec, create_topics};
-
-/// How a consumer group agrees on who reads what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GroupProtocol {
-    /// Cooperative-sticky; a killed member is missed after six seconds.
-    Classic,
-    /// KIP-848; the broker's own session timeout holds (45 s unless changed there).
-    Consumer,
-}
 
 /// Which cluster, and how to talk to it.
 #[derive(Clone)]
@@ -77,14 +70,13 @@ impl Kafka {
             String::new(),
             "Put before the names of topics, groups and Redis keys, so that two installations can share servers.",
         );
-        let protocols = [("classic", GroupProtocol::Classic), ("consumer", GroupProtocol::Consumer)];
-        let meaning = "How consumer groups agree: classic (cooperative-sticky) or consumer (KIP-848).";
-        let group_protocol =
-            settings.choice("kafka.group_protocol", GroupProtocol::Classic, &protocols, meaning);
+        let group_protocol = GroupProtocol::read(settings);
         let properties =
             properties_of(settings, "kafka.properties", "A librdkafka property of every client.");
-        let consumer_properties =
+        let mut consumer_properties =
             properties_of(settings, "kafka.consumer_properties", "A librdkafka property of every consumer.");
+        group_protocol.check(settings, &properties, &consumer_properties);
+        consumer_properties.extend(group::instance(settings));
         Self { bootstrap, namespace, group_protocol, properties, consumer_properties }
     }
 
@@ -132,13 +124,9 @@ impl Kafka {
             .set("queued.max.messages.kbytes", "8192")
             .set("check.crcs", "true")
             .set("max.poll.interval.ms", "120000");
-        match self.group_protocol {
-            GroupProtocol::Classic => config
-                .set("partition.assignment.strategy", "cooperative-sticky")
-                .set("session.timeout.ms", "6000")
-                .set("heartbeat.interval.ms", "2000"),
-            GroupProtocol::Consumer => config.set("group.protocol", "consumer"),
-        };
+        for (key, value) in self.group_protocol.properties() {
+            config.set(*key, *value);
+        }
         for (key, value) in extra {
             config.set(*key, *value);
         }

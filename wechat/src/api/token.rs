@@ -1,24 +1,34 @@
-//! The access token: one fetch at a time, kept until shortly before its end, never printed (`facts.md` §5).
+//! The access token: one fetch at a time in the whole fleet, kept until shortly before its end, never printed (`facts.md` §5).
 
+mod record;
+mod store;
+
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
+
+pub use store::{InMemory, Stored, TokenStore};
 
 use super::brief;
 use super::wire::Wire;
 use crate::secret::Secret;
+use record::{REPLACED, Record, Refused, Turn};
+use store::Seal;
 
 const PATH: &str = "/cgi-bin/stable_token";
-/// Within its last five minutes a call returns a new token, and both are valid.
-const MARGIN: Duration = Duration::from_secs(240);
-/// The token endpoint is called at most this often while it fails.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// A fetch begins within this time; others take it for dead much later.
+const BEGIN_WITHIN: Duration = Duration::from_secs(5);
+/// How often the store is looked at while another replica fetches.
+const LOOK: Duration = Duration::from_millis(50);
+/// After a failure the store is left alone for so long.
+const REST: Duration = Duration::from_millis(500);
 
 /// Why there is no access token.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum TokenError {
     /// The platform gives none; [`crate::errcode::class`] says what to do.
     #[error("the platform refuses a token: {errcode} {errmsg}")]
@@ -31,11 +41,15 @@ pub enum TokenError {
     /// The token endpoint can not be reached, or does not answer readably.
     #[error("the token endpoint does not answer: {0}")]
     Unreachable(String),
+    /// What the replicas share can not be read.
+    #[error("the store of the access token does not answer: {0}")]
+    Store(String),
 }
 
 /// A token. `Debug` is not implemented, so that it can not be printed.
 pub(super) struct Access {
     token: String,
+    renew_at: Instant,
     until: Instant,
 }
 
@@ -49,21 +63,33 @@ impl Access {
     pub(super) fn redact(&self, text: &str) -> String {
         if self.token.is_empty() { text.to_owned() } else { text.replace(&self.token, "***") }
     }
+
+    fn of(record: &Record) -> Self {
+        let (now, now_ms) = (Instant::now(), unix_ms());
+        let at = |at_ms: i64| now + Duration::from_millis(u64::try_from(at_ms - now_ms).unwrap_or(0));
+        let (renew_at, until) = (at(record.renew_at_ms), at(record.until_ms));
+        Self { token: record.token.clone(), renew_at, until }
+    }
 }
 
 /// The cached token and the way to a new one.
 pub(super) struct Tokens {
     app_id: String,
     secret: Secret,
-    cached: RwLock<Option<Arc<Access>>>,
-    /// Held while a token is fetched, which makes it one connection; remembers how the last fetches failed.
-    fetch: Mutex<Option<Failed>>,
+    seal: Seal,
+    store: Arc<dyn TokenStore>,
+    /// This process among those that share the store.
+    me: u64,
+    cached: RwLock<Cached>,
+    /// Held while the store is asked and a token fetched, which makes it one connection; remembers how the last time failed.
+    renewing: Mutex<Option<(TokenError, Instant)>>,
+    calls: AtomicU64,
 }
 
-struct Failed {
-    error: TokenError,
-    times: u32,
-    again_at: Instant,
+#[derive(Default)]
+struct Cached {
+    access: Option<Arc<Access>>,
+    refused: Option<Refused>,
 }
 
 #[derive(Deserialize)]
@@ -81,68 +107,145 @@ enum Answer {
 }
 
 impl Tokens {
-    pub(super) fn new(app_id: String, secret: Secret) -> Self {
-        Self { app_id, secret, cached: RwLock::new(None), fetch: Mutex::new(None) }
+    pub(super) fn new(app_id: String, secret: Secret, store: Arc<dyn TokenStore>) -> Self {
+        Self {
+            seal: Seal::new(&app_id, &secret),
+            app_id,
+            secret,
+            store,
+            me: std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0),
+            cached: RwLock::default(),
+            renewing: Mutex::new(None),
+            calls: AtomicU64::new(0),
+        }
     }
 
-    /// The cached token, or a new one; callers that come while one is fetched share its result.
+    /// The cached token, or a new one; callers that come while one is fetched share its result, or use the old one while it lasts.
     pub(super) async fn get(&self, wire: &Wire) -> Result<Arc<Access>, TokenError> {
-        if let Some(access) = self.valid() {
+        if let Some(access) = self.cached(|access| access.renew_at) {
             return Ok(access);
         }
-        let mut failed = self.fetch.lock().await;
-        if let Some(access) = self.valid() {
+        let mut failed = match (self.renewing.try_lock(), self.valid()) {
+            (Ok(mine), _) => mine,
+            (Err(_), Some(old)) => return Ok(old),
+            (Err(_), None) => self.renewing.lock().await,
+        };
+        if let Some(access) = self.cached(|access| access.renew_at) {
             return Ok(access);
         }
-        if let Some(Failed { error, again_at, .. }) = &*failed
-            && Instant::now() < *again_at
+        if let Some((error, until)) = &*failed
+            && Instant::now() < *until
         {
-            return Err(error.clone());
+            return self.valid().ok_or_else(|| error.clone());
         }
-        match self.fetch(wire).await {
+        match self.renew(wire).await {
             Ok(access) => {
                 *failed = None;
-                let access = Arc::new(access);
-                self.store(Some(Arc::clone(&access)));
                 Ok(access)
             }
             Err(error) => {
-                *failed = Some(Failed::after(failed.as_ref(), error.clone()));
-                Err(error)
+                *failed = Some((error.clone(), Instant::now() + REST));
+                self.valid().ok_or(error)
             }
         }
     }
 
-    /// Forgets `used`, unless another one has taken its place meanwhile.
-    pub(super) fn expire(&self, used: &Arc<Access>) {
+    /// The cached token until its very end.
+    pub(super) fn valid(&self) -> Option<Arc<Access>> {
+        self.cached(|access| access.until)
+    }
+
+    /// Forgets `used`, which was refused with this code, unless another one has taken its place meanwhile.
+    pub(super) fn expire(&self, used: &Arc<Access>, errcode: i32) {
         let mut cached = self.cached.write().unwrap_or_else(PoisonError::into_inner);
-        if cached.as_ref().is_some_and(|current| Arc::ptr_eq(current, used)) {
-            *cached = None;
+        if cached.access.as_ref().is_some_and(|current| Arc::ptr_eq(current, used)) {
+            let refused = Some(Refused { token: used.token.clone(), errcode });
+            *cached = Cached { access: None, refused };
         }
     }
 
-    fn valid(&self) -> Option<Arc<Access>> {
+    /// Calls of the token endpoint so far.
+    pub(super) fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    fn cached(&self, end: impl Fn(&Access) -> Instant) -> Option<Arc<Access>> {
         let cached = self.cached.read().unwrap_or_else(PoisonError::into_inner);
-        cached.clone().filter(|access| Instant::now() < access.until)
+        cached.access.clone().filter(|access| Instant::now() < end(access))
     }
 
-    fn store(&self, access: Option<Arc<Access>>) {
-        *self.cached.write().unwrap_or_else(PoisonError::into_inner) = access;
+    fn adopt(&self, record: &Record) -> Arc<Access> {
+        let access = Arc::new(Access::of(record));
+        let mut cached = self.cached.write().unwrap_or_else(PoisonError::into_inner);
+        *cached = Cached { access: Some(Arc::clone(&access)), refused: None };
+        access
     }
 
-    async fn fetch(&self, wire: &Wire) -> Result<Access, TokenError> {
+    /// Whatever the store says: uses what others have fetched, or fetches for all of them.
+    async fn renew(&self, wire: &Wire) -> Result<Arc<Access>, TokenError> {
+        let refused = self.cached.read().unwrap_or_else(PoisonError::into_inner).refused.clone();
+        loop {
+            let seen = self.store.load().await.map_err(TokenError::Store)?;
+            let record = self.seal.open(&seen);
+            match record.turn(self.me, refused.as_ref(), unix_ms()) {
+                Turn::Use => return Ok(self.adopt(&record)),
+                Turn::Fail(error) => return Err(error),
+                Turn::Wait(left) => sleep(LOOK.min(Duration::from_millis(left.unsigned_abs()))).await,
+                Turn::Fetch => {
+                    if refused.as_ref().is_some_and(|refused| refused.errcode == REPLACED) {
+                        tracing::warn!(
+                            "somebody else has replaced the access token: let other programs call stable_token without force_refresh"
+                        );
+                    }
+                    let fetching = record.fetching(self.me, unix_ms());
+                    let sealed = self.seal.close(&fetching);
+                    if self.store.swap(&seen, &sealed).await.map_err(TokenError::Store)? {
+                        return self.fetch_for_all(wire, &fetching, &sealed).await;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn fetch_for_all(
+        &self,
+        wire: &Wire,
+        fetching: &Record,
+        sealed: &[u8],
+    ) -> Result<Arc<Access>, TokenError> {
+        let fetched = self.fetch(wire).await;
+        let record = match &fetched {
+            Ok((token, expires_in)) => fetching.given(token.clone(), *expires_in, unix_ms()),
+            Err(error) => fetching.failed(error.clone(), unix_ms()),
+        };
+        if let Err(why) = self.store.swap(sealed, &self.seal.close(&record)).await {
+            tracing::warn!(why, "the access token is not shared: other replicas fetch it once more");
+        }
+        fetched.map(|_| self.adopt(&record))
+    }
+
+    async fn fetch(&self, wire: &Wire) -> Result<(String, u64), TokenError> {
         let request = serde_json::json!({
             "grant_type": "client_credential",
             "appid": self.app_id,
             "secret": self.secret.expose(),
             "force_refresh": false,
         });
-        let body = wire.post(PATH, &request.to_string()).await;
-        let body = body.map_err(|failure| TokenError::Unreachable(failure.into_reason()))?;
-        match serde_json::from_slice(&body) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let body = wire.post(PATH, &request.to_string(), Instant::now() + BEGIN_WITHIN).await;
+        let answer = body.map_err(|failure| TokenError::Unreachable(failure.into_reason()));
+        let answer = answer.and_then(|body| self.read(&body));
+        match &answer {
+            Ok((_, expires_in)) => tracing::info!(expires_in, "access token fetched"),
+            Err(error) => tracing::warn!(%error, "no access token"),
+        }
+        answer
+    }
+
+    fn read(&self, body: &[u8]) -> Result<(String, u64), TokenError> {
+        match serde_json::from_slice(body) {
             Ok(Answer::Given { access_token, expires_in }) if !access_token.is_empty() => {
-                tracing::info!(expires_in, "access token fetched");
-                Ok(Access { token: access_token, until: Instant::now() + kept_for(expires_in) })
+                Ok((access_token, expires_in))
             }
             Ok(Answer::Refused { errcode, errmsg }) => {
                 let errmsg = brief(&errmsg.replace(self.secret.expose(), "***"));
@@ -153,36 +256,7 @@ impl Tokens {
     }
 }
 
-fn kept_for(expires_in: u64) -> Duration {
-    let life = Duration::from_secs(expires_in.min(7200));
-    life - MARGIN.min(life / 2)
-}
-
-impl Failed {
-    fn after(earlier: Option<&Self>, error: TokenError) -> Self {
-        let times = earlier.map_or(0, |failed| failed.times).saturating_add(1);
-        tracing::warn!(%error, times, "no access token");
-        Self { error, times, again_at: Instant::now() + pause_after(times) }
-    }
-}
-
-/// One second, doubled with every failure in a row.
-fn pause_after(times: u32) -> Duration {
-    Duration::from_secs(1 << (times.clamp(1, 4) - 1)).min(LONGEST_PAUSE)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_is_renewed_before_its_end_and_not_at_once() {
-        let kept = [0, 1, 300, 345, 7200, u64::MAX].map(|seconds| kept_for(seconds).as_millis());
-        assert_eq!(kept, [0, 500, 150_000, 172_500, 6_960_000, 6_960_000]);
-    }
-
-    #[test]
-    fn the_endpoint_is_left_alone_longer_with_every_failure() {
-        assert_eq!([1, 2, 3, 4, u32::MAX].map(|times| pause_after(times).as_secs()), [1, 2, 4, 5, 5]);
-    }
+fn unix_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -9,8 +9,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST};
-use http::{HeaderValue, Request, StatusCode};
+use http::header::{CONTENT_TYPE, HOST, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -30,14 +30,18 @@ const IDLE: Duration = Duration::from_secs(15);
 pub(super) enum Failure {
     /// No byte of it was written.
     NotSent(String),
+    /// The server took none of it, and says after which time to come again.
+    Busy(Duration),
     /// Bytes of it were written.
     Unknown(String),
 }
 
 impl Failure {
     pub(super) fn into_reason(self) -> String {
-        let (Self::NotSent(reason) | Self::Unknown(reason)) = self;
-        reason
+        match self {
+            Self::NotSent(reason) | Self::Unknown(reason) => reason,
+            Self::Busy(after) => format!("the server is busy for {after:?}"),
+        }
     }
 }
 
@@ -62,6 +66,14 @@ struct Connection {
     used_at: Instant,
 }
 
+/// An answer as far as anybody looks at it.
+struct Answer {
+    status: StatusCode,
+    /// `Retry-After`.
+    after: Option<Duration>,
+    body: Bytes,
+}
+
 impl Wire {
     pub(super) fn new(config: &Config) -> Result<Self, ConfigError> {
         Ok(Self {
@@ -75,29 +87,40 @@ impl Wire {
     }
 
     /// [`Wire::post`], when one of the `max_connections` places is free.
-    pub(super) async fn post_in_turn(&self, path_and_query: &str, json: &str) -> Result<Bytes, Failure> {
+    pub(super) async fn post_in_turn(
+        &self,
+        path_and_query: &str,
+        json: &str,
+        begin_until: Instant,
+    ) -> Result<Bytes, Failure> {
         let busy = || Failure::NotSent("all connections are busy".to_owned());
         let permit = timeout(self.connect_timeout, self.permits.acquire()).await.map_err(|_| busy())?;
         let _permit = permit.map_err(|_| busy())?;
-        self.post(path_and_query, json).await
+        self.post(path_and_query, json, begin_until).await
     }
 
-    /// Posts JSON at once and gives the body of the answer, which must come with status 200.
+    /// Posts JSON at once and gives the body of the answer, which must come with status 200. After `begin_until` its first byte does
+    /// not leave any more, however long the process was stopped before that.
     ///
     /// A kept connection that dies before a byte was written is replaced by a fresh one, once.
-    pub(super) async fn post(&self, path_and_query: &str, json: &str) -> Result<Bytes, Failure> {
+    pub(super) async fn post(
+        &self,
+        path_and_query: &str,
+        json: &str,
+        begin_until: Instant,
+    ) -> Result<Bytes, Failure> {
         let json = Bytes::copy_from_slice(json.as_bytes());
         if let Some(kept) = self.kept() {
             // Lets the runtime notice that the server has closed it meanwhile, before anything is written.
             tokio::task::yield_now().await;
-            match self.exchange(kept, self.request(path_and_query, json.clone())?).await {
+            match self.exchange(kept, self.request(path_and_query, json.clone())?, begin_until).await {
                 Err(Failure::NotSent(_)) => {}
                 done => return done,
             }
         }
         let fresh = timeout(self.connect_timeout, self.connect()).await;
         let fresh = fresh.map_err(|_| Failure::NotSent("connecting took too long".to_owned()))??;
-        self.exchange(fresh, self.request(path_and_query, json)?).await
+        self.exchange(fresh, self.request(path_and_query, json)?, begin_until).await
     }
 
     fn request(&self, path_and_query: &str, json: Bytes) -> Result<Request<Full<Bytes>>, Failure> {
@@ -133,17 +156,21 @@ impl Wire {
         &self,
         mut connection: Connection,
         request: Request<Full<Bytes>>,
+        begin_until: Instant,
     ) -> Result<Bytes, Failure> {
+        if Instant::now() > begin_until {
+            return Err(Failure::NotSent("it is too late to begin".to_owned()));
+        }
         let before = connection.progress.written();
         match self.drive(&mut connection, request).await {
-            Ok((status, body)) => {
+            Ok(Answer { status, after, body }) => {
                 if connection.sender.is_ready() {
                     self.keep(connection);
                 }
-                if status == StatusCode::OK {
-                    Ok(body)
-                } else {
-                    Err(Failure::Unknown(format!("the answer has status {}", status.as_u16())))
+                match (status, after) {
+                    (StatusCode::OK, _) => Ok(body),
+                    (StatusCode::SERVICE_UNAVAILABLE, Some(after)) => Err(Failure::Busy(after)),
+                    _ => Err(Failure::Unknown(format!("the answer has status {}", status.as_u16()))),
                 }
             }
             Err(reason) if connection.progress.written() == before => Err(Failure::NotSent(reason)),
@@ -156,7 +183,7 @@ impl Wire {
         &self,
         connection: &mut Connection,
         request: Request<Full<Bytes>>,
-    ) -> Result<(StatusCode, Bytes), String> {
+    ) -> Result<Answer, String> {
         let Connection { sender, driver, progress, .. } = connection;
         let before = progress.written();
         let mut answer = std::pin::pin!(answer(sender, request));
@@ -170,6 +197,7 @@ impl Wire {
             }
             if !written && progress.flushed() > before {
                 written = true;
+                fail::fail_point!("c7", |_| std::process::abort());
                 deadline.as_mut().reset(Instant::now() + self.read_timeout);
             }
             let what = if written { "the answer" } else { "writing the request" };
@@ -189,12 +217,17 @@ fn poll_driver(driver: &mut Option<Driver>, cx: &mut Context<'_>) {
 async fn answer(
     sender: &mut http1::SendRequest<Full<Bytes>>,
     request: Request<Full<Bytes>>,
-) -> Result<(StatusCode, Bytes), String> {
+) -> Result<Answer, String> {
     let told = |error: hyper::Error| format!("the connection failed: {error}");
     sender.ready().await.map_err(told)?;
     let response: http::Response<Incoming> = sender.send_request(request).await.map_err(told)?;
-    let status = response.status();
+    let (status, after) = (response.status(), retry_after(response.headers()));
     let body = Limited::new(response.into_body(), ANSWER_BYTES).collect().await;
     let body = body.map_err(|_| format!("the answer was cut off or is longer than {ANSWER_BYTES} bytes"))?;
-    Ok((status, body.to_bytes()))
+    Ok(Answer { status, after, body: body.to_bytes() })
+}
+
+/// `Retry-After` in seconds; as a date it is not understood.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok().map(Duration::from_secs)
 }

@@ -73,5 +73,6 @@ pub fn open<'b>(credentials: &Credentials, query: &Query<'_>, body: &'b [u8]) ->
     }
     let encrypt = encrypted_part(body)?.ok_or(Refusal::NoEncrypt)?;
     keys.check_msg_signature(query, &encrypt)?;
+    fail::fail_point!("g4", |_| std::process::abort());
     Ok(Opened(Inner::Sealed(keys.decrypt(&encrypt)?)))
 }

@@ -14,6 +14,7 @@ mod servers;
 pub mod tail;
 mod time;
 pub mod topics;
+pub mod unknown;
 pub mod who;
 pub mod why;
 

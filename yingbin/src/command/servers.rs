@@ -26,6 +26,17 @@ pub struct KafkaFlags {
     pub kafka_property: Vec<String>,
 }
 
+/// Flags that say where the ledger's Redis is.
+#[derive(Args, Clone, Debug, Default)]
+pub struct RedisFlags {
+    /// The ledger's Redis, `redis://host:port`. Without it: a running `yingbin up`, then `REDIS_URL`.
+    #[arg(long, value_name = "URL")]
+    pub redis: Option<String>,
+    /// The installation's `namespace`, if it has one.
+    #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true)]
+    pub namespace: String,
+}
+
 /// Flags that say where profile-service is.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ProfileFlags {
@@ -57,6 +68,7 @@ struct Up {
     gateway: String,
     profile: String,
     kafka: String,
+    redis: String,
     accounts: Vec<Account>,
 }
 
@@ -110,6 +122,17 @@ impl Servers {
             anyhow!(
                 "no profile-service found: start `yingbin up`, or give --profile http://host:50051, or set PROFILE_URL"
             )
+        })
+    }
+
+    /// Address of the ledger's Redis; it may hold a password.
+    ///
+    /// # Errors
+    /// Nobody says where it is.
+    pub fn redis(&self, flags: &RedisFlags) -> anyhow::Result<String> {
+        let up = self.up.as_ref().map(|up| up.redis.clone());
+        choose(flags.redis.as_ref(), up, "REDIS_URL").ok_or_else(|| {
+            anyhow!("no Redis found: start `yingbin up`, or give --redis redis://host:port, or set REDIS_URL")
         })
     }
 
@@ -189,6 +212,7 @@ mod tests {
             gateway: "http://127.0.0.1:8080/".into(),
             profile: "http://127.0.0.1:50051".into(),
             kafka: "127.0.0.1:9092".into(),
+            redis: "redis://127.0.0.1:6379".into(),
             accounts: names.iter().map(account).collect(),
         };
         Servers { up: (!names.is_empty()).then_some(up) }

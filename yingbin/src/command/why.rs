@@ -8,7 +8,10 @@ use std::process::ExitCode;
 use anyhow::anyhow;
 use clap::Args;
 use prost::Message as _;
-use proto::{REPLIES, reply::Reply};
+use proto::{
+    REPLIES,
+    reply::{Decision, Outcome, Reply, UnknownPolicy},
+};
 use rdkafka::{
     Message as _,
     message::{Headers as _, OwnedMessage},
@@ -52,27 +55,40 @@ pub async fn run(flags: WhyFlags) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Looks through the topic from its beginning to the end that is seen now.
+/// Looks through the topic from its beginning to the end that is seen now. An outcome that waits for a person may have a revision
+/// behind it.
 async fn find(kafka: &Kafka, event_id: &str) -> anyhow::Result<Option<Reply>> {
     let mut records = Records::open(kafka, &kafka.topic(REPLIES.name), Start::Beginning).await?;
     let bar = progress::bar(records.total, "outcomes");
+    let mut last: Option<Reply> = None;
     loop {
         let record = records.next_before_end().await;
         let record = record.map_err(|error| anyhow!("Kafka at {}: {error}", kafka.bootstrap))?;
-        let found = record.as_ref().map(|record| outcome_of(record, event_id));
+        let ended = record.is_none();
+        if let Some(found) = record.and_then(|record| outcome_of(&record, event_id)) {
+            last = last.filter(|last| last.revision > found.revision).or(Some(found));
+        }
         bar.inc(1);
-        if let None | Some(Some(_)) = found {
+        if ended || last.as_ref().is_some_and(|last| !may_be_revised(last)) {
             bar.finish_and_clear();
-            return Ok(found.flatten());
+            return Ok(last);
         }
     }
+}
+
+fn may_be_revised(reply: &Reply) -> bool {
+    let asks = |decision: &Decision| decision.unknown() == UnknownPolicy::Ask;
+    reply.revision == 0 && reply.outcome() == Outcome::Unknown && reply.decision.as_ref().is_none_or(asks)
 }
 
 /// The outcome, if the record is one of this event. A record that says so in its header but cannot be read is none.
 fn outcome_of(record: &OwnedMessage, event_id: &str) -> Option<Reply> {
     let mut headers = record.headers().into_iter().flat_map(|headers| headers.iter());
     let id = headers.find(|header| header.key == "ce_id").and_then(|header| header.value);
-    if id.is_some_and(|id| id != event_id.as_bytes()) {
+    let of_event = |id: &[u8]| {
+        id.strip_prefix(event_id.as_bytes()).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+    };
+    if !id.is_none_or(of_event) {
         return None;
     }
     Reply::decode(record.payload()?).ok().filter(|reply| reply.event_id == event_id)

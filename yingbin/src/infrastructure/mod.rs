@@ -3,13 +3,15 @@
 mod kafka;
 mod redis;
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, Result};
 use runtime::{
     kafka::{GroupProtocol, Kafka},
     redis::{Redis, RedisConfig},
 };
+
+use tempfile::TempDir;
 
 pub use kafka::EmbeddedKafka;
 pub use redis::RedisServer;
@@ -49,6 +51,7 @@ pub struct Infrastructure {
     pub redis: RedisConfig,
     embedded_kafka: Option<EmbeddedKafka>,
     redis_server: Option<RedisServer>,
+    scratch: TempDir,
 }
 
 impl Infrastructure {
@@ -79,9 +82,16 @@ impl Infrastructure {
             topics::create(&kafka, 1).await.context(reach)?;
         }
         let redis = RedisConfig { url, deadline: Duration::from_millis(100) };
-        let infrastructure = Self { kafka, redis, embedded_kafka, redis_server };
+        let infrastructure =
+            Self { kafka, redis, embedded_kafka, redis_server, scratch: tempfile::tempdir()? };
         infrastructure.reach_redis().await?;
         Ok(infrastructure)
+    }
+
+    /// A folder for what lives as long as this.
+    #[must_use]
+    pub fn scratch(&self) -> &Path {
+        self.scratch.path()
     }
 
     /// What is gone when the process ends.
@@ -89,8 +99,12 @@ impl Infrastructure {
     pub fn volatile(&self) -> Vec<&'static str> {
         let kafka =
             self.embedded_kafka.as_ref().map(|_| "Kafka (librdkafka's mock cluster, 5 MiB a partition)");
-        let redis = self.redis_server.as_ref().map(|_| "Redis (a child process without persistence)");
-        kafka.into_iter().chain(redis).collect()
+        let redis = self
+            .redis_server
+            .as_ref()
+            .map(|_| "Redis (a child process without persistence, so redis.durability is assumed)");
+        let spool = "what the gateway keeps while Kafka is away";
+        kafka.into_iter().chain(redis).chain([spool]).collect()
     }
 
     /// Ends what was started here, Redis last.

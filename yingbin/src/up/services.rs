@@ -44,6 +44,7 @@ pub(super) fn gateway(
         accounts: accounts.collect::<Result<_>>()?,
         link_secret: link_secret.clone(),
         limits: gateway::Limits::default(),
+        spool: Some(gateway::Spool::in_folder(infrastructure.scratch())),
         shutdown: gateway::Shutdown { announce: Duration::ZERO, drain: Duration::from_secs(5) },
         kafka: infrastructure.kafka.clone(),
     })
@@ -66,7 +67,9 @@ pub(super) fn content(
     addresses: &Addresses,
     link_secret: &Secret,
 ) -> content_service::Config {
-    use content_service::config::{Account, Concurrency, Config, Delivery, Links, Profile};
+    use content_service::config::{
+        Account, Concurrency, Config, Delivery, Durability, Keeping, Links, Profile,
+    };
     let accounts = examples.iter().map(|example| Account {
         name: example.account.name.clone(),
         app_id: example.account.app_id.clone(),
@@ -79,6 +82,7 @@ pub(super) fn content(
     Config {
         kafka: infrastructure.kafka.clone(),
         redis: infrastructure.redis.clone(),
+        keeping: Keeping { durability: Durability::Assumed, ..Keeping::default() },
         profile: Profile { endpoint: addresses.profile.clone(), deadline: Duration::from_millis(150) },
         admin: ([127, 0, 0, 1], 0).into(),
         links: Links {

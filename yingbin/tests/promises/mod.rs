@@ -2,5 +2,6 @@
 
 mod delivery;
 mod durability;
+mod groups;
 mod rights;
 mod survival;

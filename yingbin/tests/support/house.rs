@@ -163,7 +163,7 @@ impl House {
         let Account { name: account, app_id, app_secret, .. } = &self.account;
         let playbook = self.folder.path().join("playbook.yaml");
         let own = format!(
-            "{}[profile]\nendpoint = 'http://{}'\n[links]\nsecret = '{SECRET}'\nbase_url = 'http://{}'\n\
+            "{}[delivery]\ncheck_right = false\n[profile]\nendpoint = 'http://{}'\n[links]\nsecret = '{SECRET}'\nbase_url = 'http://{}'\n\
              [[accounts]]\nname = '{account}'\napp_id = '{app_id}'\nsecret = '{app_secret}'\nkind = 'official'\n\
              api = '{}'\nplaybook = '{}'\n",
             self.redis_settings(),

@@ -10,6 +10,7 @@ use proto::Topic;
 use rdkafka::{
     Message as _, Offset, TopicPartitionList,
     consumer::{Consumer as _, StreamConsumer},
+    error::KafkaResult,
     message::Headers as _,
 };
 use runtime::kafka::{GroupProtocol, Kafka};
@@ -101,10 +102,20 @@ impl Record {
 
 /// Everything that stands in a topic now, partition by partition.
 pub(crate) async fn read(kafka: &Kafka, topic: Topic) -> Vec<Record> {
-    let (consumer, left) = from_the_beginning(kafka.clone(), topic).await;
+    // A partition whose leader has just changed does not tell its end at once.
+    let open = async || from_the_beginning(kafka.clone(), topic).await.ok();
+    let (consumer, left) = until("the topic can be read", PATIENCE, open).await;
     let mut records = Vec::new();
     for _ in 0..left {
-        let message = within(PATIENCE, "a record that is there", consumer.recv()).await.unwrap();
+        // A connection that ends is made again.
+        let next = async {
+            loop {
+                if let Ok(message) = consumer.recv().await {
+                    return message;
+                }
+            }
+        };
+        let message = within(PATIENCE, "a record that is there", next).await;
         let headers = message.headers().map(|headers| {
             let text = |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or_default()).into_owned();
             headers.iter().map(|header| (header.key.to_owned(), text(header.value))).collect()
@@ -122,17 +133,17 @@ pub(crate) async fn read(kafka: &Kafka, topic: Topic) -> Vec<Record> {
 
 /// A reader at the beginning of a topic, and how many records it has to read. The topics of the services are never
 /// compacted nor written in transactions, so offsets have no holes.
-async fn from_the_beginning(kafka: Kafka, topic: Topic) -> (StreamConsumer, i64) {
+async fn from_the_beginning(kafka: Kafka, topic: Topic) -> KafkaResult<(StreamConsumer, i64)> {
     let opened = tokio::task::spawn_blocking(move || {
         let consumer: StreamConsumer = kafka.consumer("reader", &[("fetch.wait.max.ms", "10")]).unwrap();
         let (name, mut all, mut left) = (kafka.topic(topic.name), TopicPartitionList::new(), 0);
         for partition in 0..topic.partitions {
-            let (low, high) = consumer.fetch_watermarks(&name, partition, PATIENCE).unwrap();
+            let (low, high) = consumer.fetch_watermarks(&name, partition, PATIENCE)?;
             all.add_partition_offset(&name, partition, Offset::Offset(low)).unwrap();
             left += high - low;
         }
-        consumer.assign(&all).unwrap();
-        (consumer, left)
+        consumer.assign(&all)?;
+        Ok((consumer, left))
     });
     opened.await.unwrap()
 }
@@ -142,7 +153,9 @@ pub(crate) async fn handled(kafka: &Kafka, group: &'static str, topic: Topic, wi
     let lagging = Arc::new(Lag::of(kafka, group, topic));
     let nothing = async || {
         let lagging = Arc::clone(&lagging);
-        tokio::task::spawn_blocking(move || (lagging.records() == 0).then_some(())).await.unwrap()
+        tokio::task::spawn_blocking(move || lagging.records().ok().filter(|records| *records == 0))
+            .await
+            .unwrap()
     };
     until("every event is handled and committed", within, nothing).await;
 }
@@ -160,17 +173,17 @@ impl Lag {
         Self { consumer, topic: kafka.topic(topic.name), partitions: topic.partitions }
     }
 
-    fn records(&self) -> i64 {
+    fn records(&self) -> KafkaResult<i64> {
         let mut all = TopicPartitionList::new();
         all.add_partition_range(&self.topic, 0, self.partitions - 1);
-        let committed = self.consumer.committed_offsets(all, PATIENCE).unwrap();
+        let committed = self.consumer.committed_offsets(all, PATIENCE)?;
         let lag = |partition: i32| {
-            let (low, high) = self.consumer.fetch_watermarks(&self.topic, partition, PATIENCE).unwrap();
+            let (low, high) = self.consumer.fetch_watermarks(&self.topic, partition, PATIENCE)?;
             let offset = committed.find_partition(&self.topic, partition).map(|found| found.offset());
-            match offset {
+            Ok(match offset {
                 Some(Offset::Offset(offset)) => high - offset,
                 _ => high - low,
-            }
+            })
         };
         (0..self.partitions).map(lag).sum()
     }

@@ -10,8 +10,5 @@ if is[1] ~= 'reserved' or is[2] ~= ARGV[1] then
 end
 if ARGV[2] ~= '' then redis.call('HSET', entry, 'o' .. ARGV[1], ARGV[2]) end
 redis.call('HSET', entry, 's', 'settled', 'e', ARGV[3])
-local held = redis.call('HMGET', rights, 'left', 'most')
-if held[1] then
-  redis.call('HSET', rights, 'left', math.min(tonumber(held[1]) + tonumber(ARGV[4]), tonumber(held[2])))
-end
+release(rights, tonumber(ARGV[4]), tonumber(ARGV[4]))
 return {'done'}

@@ -17,17 +17,18 @@ if known[1] then
   return {'fresh', known[1], known[3], known[4]}
 end
 
-local held = redis.call('HMGET', rights, 'left', 'until', 'most', 'right', 'sent')
+local held = redis.call('HMGET', rights, 'left', 'until', 'most', 'right', 'sent', 'out')
 local left, ends, most, right = tonumber(held[1]) or 0, tonumber(held[2]) or 0, tonumber(held[3]) or 0, held[4] or ''
+local out = tonumber(held[6]) or 0
 if ends <= now then left, ends, most = 0, 0, 0 end
 if ARGV[8] ~= '' and tonumber(ARGV[10]) > now then
-  -- The platform granted this when the user acted: what has left since then came out of it already.
+  -- The platform granted this when the user acted: what has left since then came out of it already, and what is still to leave will.
   local since = 0
   for at in string.gmatch(held[5] or '', '%d+') do
     if tonumber(at) >= tonumber(ARGV[13]) then since = since + 1 end
   end
   right = ARGV[8]
-  left, most = math.max(left, tonumber(ARGV[9]) - since), math.max(most, tonumber(ARGV[9]))
+  left, most = math.max(left, tonumber(ARGV[9]) - since - out), math.max(most, tonumber(ARGV[9]))
   ends = math.max(ends, tonumber(ARGV[10]))
 end
 
@@ -38,12 +39,12 @@ if ended == '' then
   elseif left < parts then
     ended = string.format('2|%.0f|%.0f|%s', ends, now, ARGV[11])
   else
-    left = left - parts
+    left, out = left - parts, out + parts
     state = lease == '0' and 'reserved' or 'sending'
   end
 end
 if ends > now then
-  redis.call('HSET', rights, 'left', left, 'until', ends, 'most', most, 'right', right)
+  redis.call('HSET', rights, 'left', left, 'until', ends, 'most', most, 'right', right, 'out', out)
   redis.call('PEXPIRE', rights, ARGV[7])
 end
 

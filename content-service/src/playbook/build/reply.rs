@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use proto::reply::UnknownPolicy;
 use serde_saphyr::Spanned;
 
 use super::{
@@ -48,6 +49,7 @@ impl Builder<'_> {
             slots: written.slots.iter().map(|slot| self.slot(file, slot)).collect(),
             question: self.question_of(file, written),
             parts,
+            unknown: self.unknown_of(written),
             sources: used.into_iter().filter(|name| file.sources.contains_key(name)).collect(),
         }
     }
@@ -90,6 +92,30 @@ impl Builder<'_> {
             self.report.within(question, Within::START, message);
         }
         Some(question.value.clone())
+    }
+
+    fn unknown_of(&mut self, written: &yaml::Reply) -> UnknownPolicy {
+        let Some(policy) = &written.unknown else { return UnknownPolicy::Unspecified };
+        match policy.value.as_str() {
+            "at_most_once" => UnknownPolicy::Unspecified,
+            "ask" => UnknownPolicy::Ask,
+            "at_least_once" => {
+                let count = written.messages.len() + usize::from(written.question.is_some());
+                if count >= MOST_MESSAGES {
+                    let message = format!(
+                        "{count} messages use up every right, so none is left to send one again: write one message less, or `ask`"
+                    );
+                    self.report.within(policy, Within::START, message);
+                }
+                UnknownPolicy::AtLeastOnce
+            }
+            other => {
+                let message =
+                    format!("`{other}` is no policy: write at_most_once (the default), at_least_once or ask");
+                self.report.within(policy, Within::START, message);
+                UnknownPolicy::Unspecified
+            }
+        }
     }
 
     fn slot(&mut self, file: &yaml::File, written: &yaml::Slot) -> Slot {

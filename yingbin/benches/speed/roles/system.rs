@@ -13,6 +13,7 @@ use crate::{account, servers};
 pub(super) async fn gateway(settings: Settings, shutdown: CancellationToken) -> Result<()> {
     let listeners = gateway::Listeners { public: any_port().await?, admin: any_port().await? };
     let nowhere = ([127, 0, 0, 1], 0).into();
+    let spool = tempfile::tempdir()?;
     let config = gateway::Config {
         listen: nowhere,
         admin: nowhere,
@@ -24,6 +25,7 @@ pub(super) async fn gateway(settings: Settings, shutdown: CancellationToken) -> 
         link_secret: Secret::new(account::LINK_SECRET),
         // The pushes are sealed before the clock runs, and the run takes minutes.
         limits: gateway::Limits { replay_tolerance: Duration::from_secs(3600), ..gateway::Limits::default() },
+        spool: Some(gateway::Spool::in_folder(spool.path())),
         shutdown: gateway::Shutdown { announce: Duration::ZERO, drain: Duration::from_secs(2) },
         kafka: kafka(&settings),
     };
@@ -46,7 +48,9 @@ pub(super) async fn profile(settings: Settings, shutdown: CancellationToken) -> 
 }
 
 pub(super) async fn content(settings: Settings, shutdown: CancellationToken) -> Result<()> {
-    use content_service::config::{Account, Concurrency, Config, Delivery, Links, Profile};
+    use content_service::config::{
+        Account, Concurrency, Config, Delivery, Durability, Keeping, Links, Profile,
+    };
     let listeners = content_service::Listeners { admin: any_port().await? };
     let usual = Concurrency::default();
     let concurrency = match settings.sends {
@@ -56,6 +60,7 @@ pub(super) async fn content(settings: Settings, shutdown: CancellationToken) -> 
     let config = Config {
         kafka: kafka(&settings),
         redis: redis(&settings),
+        keeping: Keeping { durability: Durability::Assumed, ..Keeping::default() },
         profile: Profile {
             endpoint: format!("http://{}", settings.profiles.context("it needs profiles")?),
             deadline: Duration::from_millis(150),

@@ -38,6 +38,9 @@ fn outcome(reply: &Reply) -> Vec<String> {
         format!("User {} of account {} ({})", reply.openid, reply.account, reply.app_id),
         format!("\nIt ended on {}: {}.", point(reply.ended_at_ms), ending(reply.outcome())),
     ];
+    if reply.revision > 0 {
+        lines.push("Its outcome was unknown before, and a person had it sent again.".to_owned());
+    }
     if !reply.reason.is_empty() {
         let until =
             if reply.until_ms == 0 { String::new() } else { format!(", until {}", point(reply.until_ms)) };
@@ -166,7 +169,11 @@ fn question(decision: &Decision) -> Vec<String> {
 fn part(number: u32, part: &Part) -> String {
     let errcode =
         part.errcode.filter(|code| *code != 0).map_or_else(String::new, |code| format!(", errcode {code}"));
-    let attempts = if part.attempts > 1 { format!(", {} attempts", part.attempts) } else { String::new() };
+    let attempts = match (part.attempts, part.unknown_attempts) {
+        (0 | 1, _) => String::new(),
+        (attempts, 0) => format!(", {attempts} attempts"),
+        (attempts, unknown) => format!(", {attempts} attempts, of {unknown} nobody knows the end"),
+    };
     let (name, at) = (part.outcome().name().replace('_', " "), point(part.ended_at_ms));
     let words = message::readable(&part.message).replace('\n', "\n     ");
     format!("  {number}. {name} on {at}{errcode}{attempts}\n     {words}")

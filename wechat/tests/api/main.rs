@@ -2,14 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends at its first surprise")]
 
+mod fleet;
 mod support;
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::json;
 use support::{Act, Server, errcode, http, raw, token};
-use wechat::api::{Client, Config, NotSent, Sent, TokenError};
+use wechat::api::{Client, Config, InMemory, NotSent, Sent, TokenError};
+use wechat::errcode::{Class, TABLE, class};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 const MESSAGE: &str = r#"{"touser":"o","msgtype":"text","text":{"content":"中文"}}"#;
@@ -43,16 +46,6 @@ async fn a_message_is_taken_over_one_kept_connection() {
 }
 
 #[tokio::test]
-async fn a_refusal_carries_its_code() {
-    for code in [45015, 45047, -1, 99_999] {
-        let server = Server::sending(move || errcode(code)).await;
-        let refused = Sent::Refused { errcode: code, errmsg: "told".into() };
-        assert_eq!(server.client().send(MESSAGE, PATIENCE).await, refused);
-        assert_eq!(server.sends().len(), 1);
-    }
-}
-
-#[tokio::test]
 async fn nobody_listening_is_not_sent() {
     let server =
         Server::start(|_, _| Act::JsonThenClose(json!({ "access_token": "T", "expires_in": 7200 }))).await;
@@ -61,6 +54,17 @@ async fn nobody_listening_is_not_sent() {
     server.all_closed().await;
     server.stop_listening().await;
     assert!(not_sent(&client.send(MESSAGE, PATIENCE).await));
+}
+
+#[tokio::test]
+async fn when_the_time_to_begin_is_over_not_a_byte_leaves_on_a_ready_connection() {
+    let server = Server::sending(taken).await;
+    let client = server.client();
+    client.token_ready().await.unwrap();
+    let sent = client.send(MESSAGE, Duration::ZERO).await;
+    assert!(not_sent(&sent), "{sent:?}");
+    assert_eq!(client.send(MESSAGE, PATIENCE).await, Sent::Taken);
+    assert_eq!(server.sends().len(), 1);
 }
 
 #[tokio::test]
@@ -116,11 +120,14 @@ async fn a_lost_answer_is_unknown_and_not_repeated() {
 async fn an_answer_that_says_nothing_is_unknown() {
     let huge = "x".repeat(10_000_000);
     let cut = b"HTTP/1.1 200 OK\r\ncontent-length: 30\r\n\r\n{\"errcode\":0".to_vec();
+    let gzip =
+        b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 4\r\n\r\n\x1f\x8b\x08\x00".to_vec();
     let answers = [
         raw("200 OK", "<html>"),
         raw("200 OK", ""),
         raw("200 OK", "{\"errmsg\":\"ok\"}"),
         raw("200 OK", &huge),
+        gzip,
         raw("500 Internal Server Error", "{\"errcode\":0}"),
         raw("502 Bad Gateway", ""),
         raw("503 Service Unavailable", ""),
@@ -132,6 +139,26 @@ async fn an_answer_that_says_nothing_is_unknown() {
         let sent = server.client().send(MESSAGE, PATIENCE).await;
         assert!(unknown(&sent), "{sent:?}");
         assert_eq!(server.sends().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_busy_server_says_when_to_come_again() {
+    let busy = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 7\r\ncontent-length: 0\r\n\r\n".to_vec();
+    let server = Server::sending(move || Act::Raw(busy.clone())).await;
+    let sent = server.client().send(MESSAGE, PATIENCE).await;
+    assert_eq!(sent, Sent::Busy { after: Duration::from_secs(7) });
+    assert_eq!(server.sends().len(), 1);
+}
+
+#[tokio::test]
+async fn every_code_arrives_as_it_is_and_only_a_refused_token_is_tried_again() {
+    for code in TABLE.iter().map(|row| row.code).chain([99_999]).filter(|code| *code != 0) {
+        let server = Server::sending(move || errcode(code)).await;
+        let refused = Sent::Refused { errcode: code, errmsg: "told".into() };
+        assert_eq!(server.client().send(MESSAGE, PATIENCE).await, refused);
+        let calls = if class(code) == Class::RefreshToken { 2 } else { 1 };
+        assert_eq!((server.sends().len(), server.tokens()), (calls, calls), "{code}");
     }
 }
 
@@ -281,6 +308,7 @@ fn an_address_that_is_none_is_refused() {
             base_url: base_url.into(),
             app_id: String::new(),
             secret: "s".into(),
+            tokens: Arc::new(InMemory::default()),
             connect_timeout: Duration::ZERO,
             write_timeout: Duration::ZERO,
             read_timeout: Duration::ZERO,
@@ -292,18 +320,5 @@ fn an_address_that_is_none_is_refused() {
 
 /// Runs `count` of them at once.
 async fn futures<F: Future>(count: usize, one: impl Fn() -> F) -> Vec<F::Output> {
-    let mut running: Vec<_> = (0..count).map(|_| Box::pin(one())).collect();
-    let mut done: Vec<Option<F::Output>> = (0..count).map(|_| None).collect();
-    std::future::poll_fn(|cx| {
-        for (future, slot) in running.iter_mut().zip(&mut done) {
-            if slot.is_none()
-                && let std::task::Poll::Ready(output) = future.as_mut().poll(cx)
-            {
-                *slot = Some(output);
-            }
-        }
-        if done.iter().all(Option::is_some) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-    })
-    .await;
-    done.into_iter().flatten().collect()
+    support::all((0..count).map(|_| one()).collect()).await
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use wechat::api::{Client, Config};
+use wechat::api::{Client, Config, InMemory};
 
 /// What to do with a request.
 pub(crate) enum Act {
@@ -96,6 +96,7 @@ impl Server {
             base_url: format!("http://{}", self.address),
             app_id: "wx1".into(),
             secret: "sesame".into(),
+            tokens: Arc::new(InMemory::default()),
             connect_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
             read_timeout: Duration::from_secs(30),
@@ -189,4 +190,22 @@ async fn read(stream: &mut TcpStream) -> Option<Request> {
             return Some(Request { target, body: body.to_owned() });
         }
     }
+}
+
+/// Runs them at once.
+pub(crate) async fn all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+    let mut running: Vec<_> = futures.into_iter().map(Box::pin).collect();
+    let mut done: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
+    std::future::poll_fn(|cx| {
+        for (future, slot) in running.iter_mut().zip(&mut done) {
+            if slot.is_none()
+                && let std::task::Poll::Ready(output) = future.as_mut().poll(cx)
+            {
+                *slot = Some(output);
+            }
+        }
+        if done.iter().all(Option::is_some) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    done.into_iter().flatten().collect()
 }

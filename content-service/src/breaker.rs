@@ -1,0 +1,244 @@
+//! Whether one account may send, as far as this process knows; [`crate::stops`] makes all replicas know the same.
+
+use std::{
+    collections::HashSet,
+    hash::{BuildHasher as _, RandomState},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::{Notify, watch};
+
+/// So many events in a row that the platform could not be reached for, and the account is stopped.
+const FAILURES: u32 = 16;
+/// So many users in a row of whom the platform says that they are limited (50002), and it is the account that is.
+const LIMITED: usize = 5;
+/// A platform that could not be reached is tried again after this time.
+const UNREACHED_MS: i64 = 10_000;
+/// An account that is blocked is tried again after this time.
+const BLOCKED_MS: i64 = 60_000;
+
+/// An account that gets nothing for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// Until when at least, Unix milliseconds.
+    pub until_ms: i64,
+    /// Not before then may one event try whether it is over, Unix milliseconds.
+    pub probe_ms: i64,
+    /// Why.
+    pub why: String,
+}
+
+impl Stop {
+    /// A stop that is over, or tried, at one time.
+    #[must_use]
+    pub fn until(until_ms: i64, why: &str) -> Self {
+        Self { until_ms, probe_ms: until_ms, why: why.to_owned() }
+    }
+
+    /// Reads what the scripts write: `until|probe|why`.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let mut fields = text.splitn(3, '|');
+        let (until, probe, why) = (fields.next()?, fields.next()?, fields.next()?);
+        Some(Self { until_ms: until.parse().ok()?, probe_ms: probe.parse().ok()?, why: why.to_owned() })
+    }
+
+    /// Both at once: the longer holds.
+    fn and(self, held: Option<&Self>) -> Self {
+        let Some(held) = held else { return self };
+        let longer = if held.until_ms > self.until_ms { held } else { &self };
+        let probe_ms = held.probe_ms.max(self.probe_ms);
+        Self { probe_ms, ..longer.clone() }
+    }
+}
+
+/// What one answer says of the account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// The account may send.
+    Open,
+    /// The platform calls this user limited, or the account.
+    Limited,
+    /// The account is stopped.
+    Stopped(Stop),
+    /// Nobody answered readably, for this reason.
+    Unreached(String),
+    /// Nothing.
+    Nothing,
+}
+
+/// What happened here and the other replicas have not been told of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// The account was stopped.
+    Stopped(Stop),
+    /// The event that had the right to try until this time got through.
+    Lifted {
+        /// As its right said.
+        probe_ms: i64,
+    },
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    stop: Option<Stop>,
+    news: Option<News>,
+}
+
+/// What came in a row.
+#[derive(Debug, Default)]
+struct Runs {
+    unreached: u32,
+    limited: HashSet<u64>,
+}
+
+/// The breaker of one account.
+#[derive(Debug)]
+pub struct Breaker {
+    held: watch::Sender<Held>,
+    runs: Mutex<Runs>,
+    hasher: RandomState,
+    happened: Arc<Notify>,
+}
+
+impl Breaker {
+    /// Open; `happened` is told of news.
+    #[must_use]
+    pub fn new(happened: Arc<Notify>) -> Self {
+        let (held, runs) = (watch::Sender::new(Held::default()), Mutex::default());
+        Self { held, runs, hasher: RandomState::new(), happened }
+    }
+
+    /// The stop that was heard of last, whether somebody may try or not.
+    #[must_use]
+    pub fn held(&self) -> Option<Stop> {
+        self.held.borrow().stop.clone()
+    }
+
+    /// The stop, while nobody may try.
+    #[must_use]
+    pub fn stopped(&self, now_ms: i64) -> Option<Stop> {
+        self.held().filter(|stop| now_ms < stop.probe_ms)
+    }
+
+    /// Takes what an answer for `user` says. An answer to an event that had the right to try until `probe_ms` can lift the stop.
+    /// Returns the stop if the account was open until now, or was being tried.
+    pub fn hear(&self, word: &Word, user: &str, probe_ms: Option<i64>, now_ms: i64) -> Option<Stop> {
+        let stop = self.counted(word, user, now_ms);
+        match (stop, word, probe_ms) {
+            (Some(stop), ..) => self.stop(stop, probe_ms.is_some(), now_ms),
+            (None, Word::Open, Some(probe_ms)) => {
+                self.lift(probe_ms);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// Counts what comes in a row; the stop that follows.
+    fn counted(&self, word: &Word, user: &str, now_ms: i64) -> Option<Stop> {
+        let mut runs = self.runs();
+        match word {
+            Word::Nothing => None,
+            Word::Open => {
+                *runs = Runs::default();
+                None
+            }
+            Word::Stopped(stop) => {
+                *runs = Runs::default();
+                Some(stop.clone())
+            }
+            Word::Unreached(why) => {
+                runs.unreached += 1;
+                let enough = runs.unreached >= FAILURES;
+                enough.then(|| Stop::until(now_ms + UNREACHED_MS, why))
+            }
+            Word::Limited => {
+                runs.unreached = 0;
+                runs.limited.insert(self.hasher.hash_one(user));
+                let enough = runs.limited.len() >= LIMITED;
+                enough.then(|| Stop::until(now_ms + BLOCKED_MS, "errcode 50002 for every user"))
+            }
+        }
+    }
+
+    fn stop(&self, stop: Stop, tried: bool, now_ms: i64) -> Option<Stop> {
+        self.runs().unreached = 0;
+        let mut news = None;
+        self.held.send_modify(|held| {
+            let open = held.stop.as_ref().is_none_or(|held| now_ms >= held.probe_ms);
+            let stop = stop.and(held.stop.as_ref());
+            held.stop = Some(stop.clone());
+            held.news = Some(News::Stopped(stop.clone()));
+            news = (open || tried).then_some(stop);
+        });
+        self.happened.notify_one();
+        news
+    }
+
+    fn lift(&self, probe_ms: i64) {
+        let lifted = self.held.send_if_modified(|held| {
+            let same = held.stop.as_ref().is_some_and(|stop| stop.probe_ms == probe_ms);
+            if same {
+                *held = Held { stop: None, news: Some(News::Lifted { probe_ms }) };
+            }
+            same
+        });
+        if lifted {
+            self.happened.notify_one();
+        }
+    }
+
+    /// What the other replicas have to be told.
+    #[must_use]
+    pub fn news(&self) -> Option<News> {
+        self.held.borrow().news.clone()
+    }
+
+    /// They have been.
+    pub fn told(&self, news: &News) {
+        self.held.send_if_modified(|held| {
+            let same = held.news.as_ref() == Some(news);
+            if same {
+                held.news = None;
+            }
+            false
+        });
+    }
+
+    /// Takes over what all replicas know, unless something has happened here since.
+    pub fn learn(&self, known: Option<Stop>) {
+        self.held.send_if_modified(|held| {
+            let other = held.news.is_none() && held.stop != known;
+            if other {
+                held.stop = known;
+            }
+            other
+        });
+    }
+
+    /// Resolves when nobody may try, at once if it is so. Cancel safe.
+    pub async fn until_stopped(&self, now_ms: impl Fn() -> i64) {
+        let mut changes = self.held.subscribe();
+        while self.stopped(now_ms()).is_none() {
+            if changes.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Resolves when there is no stop, at once if there is none. Cancel safe.
+    pub async fn until_lifted(&self) {
+        let mut changes = self.held.subscribe();
+        if changes.wait_for(|held| held.stop.is_none()).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    fn runs(&self) -> MutexGuard<'_, Runs> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

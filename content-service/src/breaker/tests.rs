@@ -1,0 +1,82 @@
+use futures::FutureExt as _;
+
+use super::*;
+
+const T0: i64 = 1_800_000_000_000;
+
+fn breaker() -> Breaker {
+    Breaker::new(Arc::default())
+}
+
+fn stopped(breaker: &Breaker, stop: &Stop) -> Option<Stop> {
+    breaker.hear(&Word::Stopped(stop.clone()), "o", None, T0)
+}
+
+#[test]
+fn the_longer_stop_holds_and_is_told_once() {
+    let (breaker, day) =
+        (breaker(), Stop { until_ms: T0 + 9_000_000, probe_ms: T0 + 60_000, why: "day".into() });
+    let minute = Stop::until(T0 + 70_000, "minute");
+    assert_eq!(stopped(&breaker, &day), Some(day.clone()));
+    assert_eq!(stopped(&breaker, &minute), None, "it is stopped already");
+    let both = Stop { probe_ms: T0 + 70_000, ..day };
+    assert_eq!(breaker.held(), Some(both.clone()));
+    assert_eq!(breaker.stopped(T0 + 69_999), Some(both.clone()));
+    assert_eq!(breaker.stopped(T0 + 70_000), None, "one may try");
+    assert_eq!(breaker.news(), Some(News::Stopped(both)));
+}
+
+#[test]
+fn only_the_event_that_tries_lifts_a_stop() {
+    let (breaker, stop) = (breaker(), Stop::until(T0 + 60_000, "errcode 48001"));
+    stopped(&breaker, &stop);
+    breaker.hear(&Word::Open, "o", None, T0 + 1);
+    assert_eq!(breaker.held(), Some(stop), "it was under way when the account was stopped");
+    breaker.hear(&Word::Open, "o", Some(T0), T0 + 1);
+    assert!(breaker.held().is_some(), "the account was stopped once more since it took its right");
+    breaker.hear(&Word::Open, "o", Some(T0 + 60_000), T0 + 60_001);
+    assert_eq!((breaker.held(), breaker.news()), (None, Some(News::Lifted { probe_ms: T0 + 60_000 })));
+}
+
+#[test]
+fn what_happened_here_is_not_overwritten_by_what_others_do_not_know_yet() {
+    let (breaker, stop) = (breaker(), Stop::until(T0 + 60_000, "errcode 48001"));
+    stopped(&breaker, &stop);
+    breaker.learn(None);
+    assert_eq!(breaker.held(), Some(stop.clone()));
+    breaker.told(&News::Lifted { probe_ms: 0 });
+    breaker.told(&News::Stopped(stop));
+    breaker.learn(None);
+    assert_eq!((breaker.held(), breaker.news()), (None, None));
+}
+
+#[test]
+fn a_platform_out_of_reach_stops_the_account_after_sixteen_events_in_a_row() {
+    let breaker = breaker();
+    let fail = || breaker.hear(&Word::Unreached("away".into()), "o", None, T0);
+    assert_eq!((0..15).filter_map(|_| fail()).count(), 0);
+    breaker.hear(&Word::Open, "o", None, T0);
+    assert_eq!((0..15).filter_map(|_| fail()).count(), 0);
+    assert_eq!(fail(), Some(Stop::until(T0 + UNREACHED_MS, "away")));
+}
+
+#[test]
+fn five_limited_users_in_a_row_are_a_limited_account_and_one_user_is_not() {
+    let breaker = breaker();
+    let limited = |user: &str| breaker.hear(&Word::Limited, user, None, T0);
+    assert!((0..20).all(|_| limited("the same").is_none()));
+    breaker.hear(&Word::Open, "o", None, T0);
+    let stops: Vec<bool> = ["a", "b", "c", "d", "e"].map(|user| limited(user).is_some()).into();
+    assert_eq!(stops, [false, false, false, false, true]);
+}
+
+#[test]
+fn who_waits_hears_of_a_stop_that_came_before_he_listened_and_of_its_end() {
+    let (breaker, stop) = (breaker(), Stop::until(T0 + 60_000, "errcode 48001"));
+    assert!(breaker.until_stopped(|| T0).now_or_never().is_none());
+    stopped(&breaker, &stop);
+    assert!(breaker.until_stopped(|| T0).now_or_never().is_some());
+    assert!(breaker.until_lifted().now_or_never().is_none());
+    breaker.hear(&Word::Open, "o", Some(T0 + 60_000), T0);
+    assert!(breaker.until_lifted().now_or_never().is_some());
+}

@@ -1,0 +1,148 @@
+//! Leave to send: the account is not stopped or is ours to try, a token is at hand, and a place is free.
+
+use runtime::redis::RedisError;
+use tokio::sync::OwnedSemaphorePermit;
+use wechat::{
+    api::{Sent, TokenError},
+    errcode,
+};
+
+use super::{Deliverer, Failed, Tries, Verdict, judge, verdict};
+use crate::{
+    accounts::Account,
+    assignment::Abandoned,
+    breaker::{Stop, Word},
+    case::Case,
+    ledger::Entry,
+    metrics::InFlight,
+    stops::Right,
+};
+
+/// Leave to send.
+#[derive(Debug)]
+pub struct Slot {
+    _place: OwnedSemaphorePermit,
+    _counted: InFlight,
+    /// The right to try a stopped account, by the time at which the next one may.
+    probe_ms: Option<i64>,
+}
+
+impl Slot {
+    /// The account is stopped, and this is the event that tries whether it still has to be.
+    #[must_use]
+    pub fn tries(&self) -> bool {
+        self.probe_ms.is_some()
+    }
+
+    /// Gives up the place; the right to try, if nothing was sent with it.
+    pub(super) fn unused(self) -> Option<i64> {
+        self.probe_ms
+    }
+}
+
+/// Why there is no leave.
+#[derive(Debug, thiserror::Error)]
+pub enum NoLeave {
+    /// The account is stopped, and another event tries it, or none yet.
+    #[error("account stopped: {}", .0.why)]
+    Stopped(Stop),
+    /// There is no token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// Whether the account may be tried stands in the ledger's Redis.
+    #[error(transparent)]
+    Redis(#[from] RedisError),
+}
+
+impl Deliverer {
+    /// Leave to send at once; waits for a place and, if need be, for a token.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn slot(&self, account: &Account) -> Result<Slot, NoLeave> {
+        self.slot_with(account, None).await
+    }
+
+    /// [`Deliverer::slot`] for an event that may have the right to try already.
+    pub(super) async fn slot_with(&self, account: &Account, right: Option<i64>) -> Result<Slot, NoLeave> {
+        let probe_ms = match right {
+            Some(_) => right,
+            None => match account.right(self.clock.now_ms()).await? {
+                Right::Open => None,
+                Right::Mine(stop) => Some(stop.probe_ms),
+                Right::Others(stop) => return Err(NoLeave::Stopped(stop)),
+            },
+        };
+        if let Err(error) = account.client.token_ready().await {
+            let now_ms = self.clock.now_ms();
+            if let TokenError::Refused { errcode, errmsg } = &error {
+                self.alarm(account, *errcode, errmsg);
+            }
+            account.hear(&verdict::word_of(&error, now_ms), "", probe_ms, now_ms);
+            return Err(error.into());
+        }
+        let _place = account.sends.take().await;
+        match account.breaker.stopped(self.clock.now_ms()) {
+            Some(stop) if probe_ms.is_none() => Err(NoLeave::Stopped(stop)),
+            _ => Ok(Slot { _place, _counted: self.metrics.sending(), probe_ms }),
+        }
+    }
+
+    /// What follows where there is no leave: an end, or another try after a while.
+    pub(super) async fn without_leave(
+        &self,
+        case: &Case<'_>,
+        account: &Account,
+        entry: &mut Entry,
+        tries: &mut Tries,
+        why: NoLeave,
+    ) -> Result<(), Abandoned> {
+        match why {
+            NoLeave::Stopped(stop) if tries.waits => self.sit_out(case, account, &stop).await,
+            NoLeave::Stopped(stop) => {
+                self.ledger.give_up(&case.place, case.mine, entry, None, self.stopped(&stop)).await
+            }
+            // While the ledger's Redis is away nothing is sent and nothing given up.
+            NoLeave::Redis(_) | NoLeave::Token(TokenError::Store(_)) => {
+                case.mine.pause(tries.backoff.pause()).await
+            }
+            NoLeave::Token(error) => {
+                let failed = Failed { reason: &error.to_string(), errcode: None, rest: None };
+                self.again(case, account, entry, tries, failed).await
+            }
+        }
+    }
+
+    /// What came of a send for this event, and what it says of the account. The right to try is used up by it.
+    pub(super) fn heed(&self, account: &Account, user: &str, slot: Option<&mut Slot>, sent: Sent) -> Verdict {
+        if let Sent::Refused { errcode, errmsg } = &sent {
+            self.alarm(account, *errcode, errmsg);
+        }
+        let now_ms = self.clock.now_ms();
+        let verdict = judge(sent, now_ms);
+        account.hear(&verdict.word(), user, slot.and_then(|slot| slot.probe_ms.take()), now_ms);
+        verdict
+    }
+
+    /// Waits for the end of a stop that this event has met itself, or until it may be tried. Nothing is said twice to the platform
+    /// meanwhile, and nobody waits longer than an event may be old.
+    async fn sit_out(&self, case: &Case<'_>, account: &Account, stop: &Stop) -> Result<(), Abandoned> {
+        let wait = self.until(stop.probe_ms).min(self.until_too_old(case.event.occurred_at_ms));
+        tokio::select! {
+            paused = case.mine.pause(wait) => paused,
+            () = account.breaker.until_lifted() => Ok(()),
+        }
+    }
+
+    /// A code that nobody knows is told to a person.
+    fn alarm(&self, account: &Account, errcode: i32, errmsg: &str) {
+        if errcode::lookup(errcode).is_none() {
+            self.metrics.accounts().unknown_code(&account.name, errcode, errmsg);
+        }
+    }
+
+    /// Every try of this event came to nothing.
+    pub(super) fn out_of_reach(&self, account: &Account, user: &str, why: &str) {
+        account.hear(&Word::Unreached(why.to_owned()), user, None, self.clock.now_ms());
+    }
+}

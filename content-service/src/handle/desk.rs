@@ -1,0 +1,200 @@
+//! Replies whose end nobody knows: they are laid on the desk, and what a person decides there is done here.
+//!
+//! A decision is done by whichever replica sees it first, not in the lane of its user: what the user did meanwhile has been answered,
+//! or is being answered in the same moment. The ledger's units keep the right, its states keep the resend single.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures::{FutureExt as _, StreamExt as _, stream};
+use proto::{
+    CloudEvent,
+    event::Event,
+    reply::{Outcome, Reply},
+};
+use runtime::{backoff::Backoff, redis::RedisError, telemetry::uid, trace::TraceParent};
+use tokio_util::sync::CancellationToken;
+
+use super::Rooms;
+use crate::{
+    accounts::Account,
+    assignment::{Abandoned, Assignment},
+    case::Case,
+    ledger::{
+        Entry, Place, State,
+        desk::{Choice, Decided, Unknown},
+        resume::Resumed,
+    },
+    shown,
+};
+
+/// How often decisions are looked for.
+const LOOK: Duration = Duration::from_secs(1);
+/// Decisions at a time.
+const AT_ONCE: usize = 8;
+/// Nobody may send later than this after the event, whatever the right says.
+const LATEST_MS: i64 = 48 * 3_600_000;
+
+/// Lays an outcome that is unknown on the desk, before it is published.
+pub(super) async fn note(rooms: &Rooms, case: &Case<'_>, entry: &Entry) -> Result<(), Abandoned> {
+    if entry.reply.outcome() != Outcome::Unknown || entry.reply.revision > 0 {
+        return Ok(());
+    }
+    let unknown = unknown(case.user, &entry.reply);
+    let until_ms = entry.asks().then(|| budget_ends(&entry.reply));
+    let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
+    while let Err(error) = rooms.desk.note(&unknown, until_ms).await {
+        rooms.metrics.ledger_waits(&error);
+        case.mine.pause(backoff.pause()).await?;
+    }
+    Ok(())
+}
+
+fn unknown(user: &str, reply: &Reply) -> Unknown {
+    Unknown {
+        user: user.to_owned(),
+        event_id: reply.event_id.clone(),
+        account: reply.account.clone(),
+        app_id: reply.app_id.clone(),
+        reply: reply.decision.as_ref().map(|decision| decision.reply.clone()).unwrap_or_default(),
+        occurred_at_ms: reply.occurred_at_ms,
+        ended_at_ms: reply.ended_at_ms,
+    }
+}
+
+fn budget_ends(reply: &Reply) -> i64 {
+    let budget = reply.decision.as_ref().and_then(|decision| decision.budget.as_ref());
+    budget.map_or(0, |budget| budget.until_ms)
+}
+
+/// Does what is decided, and clears away what can't be sent any more, until the shutdown.
+pub async fn tend(rooms: Arc<Rooms>, shutdown: CancellationToken) {
+    let mine = Assignment::new(0);
+    loop {
+        let mut round = Box::pin(rooms.round(&mine));
+        let ended = tokio::select! {
+            ended = &mut round => ended,
+            () = shutdown.cancelled() => {
+                mine.stop();
+                round.await
+            }
+        };
+        if let Err(error) = ended {
+            rooms.metrics.ledger_waits(&error);
+        }
+        if shutdown.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_none() {
+            return;
+        }
+    }
+}
+
+impl Rooms {
+    async fn round(&self, mine: &Assignment) -> Result<(), RedisError> {
+        let decided = self.desk.decided().await?;
+        let deciding = stream::iter(decided).map(|(unknown, decided)| self.decided(mine, unknown, decided));
+        deciding.buffer_unordered(AT_ONCE).collect::<()>().await;
+        let now_ms = self.clock.now_ms();
+        for unknown in self.desk.due(now_ms).await? {
+            self.due(mine, &unknown, now_ms).await?;
+        }
+        self.metrics.unknown_waiting(self.desk.count().await?);
+        Ok(())
+    }
+
+    /// The window that it waited for is over, or another action of the user has opened a longer one.
+    async fn due(&self, mine: &Assignment, unknown: &Unknown, now_ms: i64) -> Result<(), RedisError> {
+        let (_, until_ms) = self.desk.right(unknown).await?;
+        let until_ms = until_ms.min(unknown.occurred_at_ms.saturating_add(LATEST_MS));
+        if until_ms > now_ms {
+            return self.desk.wait_until(unknown, until_ms).await;
+        }
+        match self.ledger.drop_waiting(&self.place_of(unknown), mine).await {
+            Ok(()) => self.desk.done(unknown, false).await,
+            Err(Abandoned) => Ok(()),
+        }
+    }
+
+    /// One decision, to its end. What is abandoned, or fails for want of Redis, is looked at again.
+    async fn decided(&self, mine: &Assignment, unknown: Unknown, decided: Decided) {
+        let doing = AssertUnwindSafe(self.carry_out(mine, &unknown, decided)).catch_unwind().await;
+        let waits = match doing {
+            Ok(Ok(waits)) => waits,
+            Ok(Err(Abandoned)) => return,
+            Err(_) => {
+                self.metrics.panicked();
+                tracing::error!(event_id = unknown.event_id, "sending again panicked: a defect");
+                false
+            }
+        };
+        if let Err(error) = self.desk.done(&unknown, waits).await {
+            self.metrics.ledger_waits(&error);
+        }
+    }
+
+    /// `true`: nothing came of it, and it goes on waiting.
+    async fn carry_out(
+        &self,
+        mine: &Assignment,
+        unknown: &Unknown,
+        Decided { choice, at_ms }: Decided,
+    ) -> Result<bool, Abandoned> {
+        let place = self.place_of(unknown);
+        let account = self.accounts.get(&unknown.app_id);
+        match (choice, account) {
+            (Choice::Drop, _) => self.ledger.drop_waiting(&place, mine).await.map(|()| false),
+            (Choice::Resend, Some(account)) => self.resend(mine, unknown, at_ms, place, account).await,
+            (Choice::Resend, None) => Ok(true),
+        }
+    }
+
+    async fn resend(
+        &self,
+        mine: &Assignment,
+        unknown: &Unknown,
+        at_ms: i64,
+        place: Place,
+        account: &Account,
+    ) -> Result<bool, Abandoned> {
+        let (event_id, user) = (&unknown.event_id, uid(&unknown.user));
+        let mut entry = match self.ledger.resume(&place, mine).await? {
+            Resumed::Entry(entry) => *entry,
+            Resumed::NoRight => {
+                tracing::warn!(event_id, user, "not sent again: the user's right does not give it now");
+                return Ok(true);
+            }
+            Resumed::Gone => return Ok(false),
+        };
+        // The person acts now, so the age of what is sent counts from here.
+        let event = Event {
+            id: unknown.event_id.clone(),
+            account: unknown.account.clone(),
+            app_id: unknown.app_id.clone(),
+            openid: entry.reply.openid.clone(),
+            occurred_at_ms: at_ms,
+            ..Event::default()
+        };
+        let (user, trace) = (unknown.user.as_str(), TraceParent::new_root());
+        let case = Case { event: &event, account: Some(account), playbook: None, user, trace, mine, place };
+        if entry.state == State::Reserved {
+            self.metrics.sent_again("person");
+        }
+        self.deliverer.deliver(&case, account, &mut entry, None).await?;
+        self.told(&case, entry).await.map(|()| false)
+    }
+
+    async fn told(&self, case: &Case<'_>, mut entry: Entry) -> Result<(), Abandoned> {
+        if entry.state == State::Closed || self.closer.published(&case.place) {
+            return Ok(());
+        }
+        shown::record(self, case, &mut entry).await?;
+        let id = CloudEvent::of_reply(&entry.reply, "").id.into_owned();
+        let outcome =
+            self.publisher.outcome(&entry.reply, &id, case.user.as_bytes(), case.trace, case.mine).await?;
+        self.closer.close(&case.place, &outcome).await;
+        Ok(())
+    }
+
+    fn place_of(&self, unknown: &Unknown) -> Place {
+        let fence = format!("{}/again/{:016x}", self.owner, rand::random::<u64>());
+        self.ledger.place(&unknown.user, &unknown.event_id, fence)
+    }
+}

@@ -1,0 +1,253 @@
+//! Every order in which records can be taken and can end, with a rewind or a partition that is given up in between.
+//!
+//! The intake is pure behind one lock, so the order of its calls is all the concurrency there is: orders are walked through
+//! exhaustively here, which says more than threads under `loom` would, on the code as it is.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::*;
+use rdkafka::{Timestamp, message::OwnedMessage};
+
+/// Walks through all choices: each run repeats the prefix of the one before it and differs in its last choice that can.
+#[derive(Default)]
+struct Choices {
+    made: Vec<(usize, usize)>,
+    at: usize,
+}
+
+impl Choices {
+    fn pick(&mut self, options: usize) -> usize {
+        if self.at == self.made.len() {
+            self.made.push((0, options));
+        }
+        self.at += 1;
+        self.made[self.at - 1].0
+    }
+
+    /// Goes on to the next run; `false`: there is none.
+    fn next(&mut self) -> bool {
+        self.at = 0;
+        while self.made.last().is_some_and(|(chosen, options)| chosen + 1 == *options) {
+            self.made.pop();
+        }
+        self.made.last_mut().map(|last| last.0 += 1).is_some()
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Step {
+    Take(i32),
+    /// The n-th that runs ends, with or without an outcome.
+    Finish(usize, bool),
+    Rewind,
+    Stop,
+    /// Partition 0 is lost and comes back: read again from the mark.
+    LoseAndAssign,
+}
+
+/// What may happen once, besides records that come and end.
+#[derive(Clone, Copy, PartialEq)]
+enum Disturbance {
+    None,
+    Rewind,
+    GivenUp,
+}
+
+/// By partition, the user of each record.
+type Log = [&'static [&'static str]; 2];
+
+const LONG: Log = [&["u", "v", "u"], &["w", "w"]];
+const DEEP: Log = [&["u", "v", "u"], &[]];
+const WIDE: Log = [&["u", "v"], &["w"]];
+
+/// The intake, and what must be true of it, told by other means.
+struct Run {
+    log: Log,
+    intake: Intake,
+    running: Vec<(usize, Work)>,
+    cursor: [usize; 2],
+    disturbance: Disturbance,
+    stopped: bool,
+    takes: usize,
+    /// Which take an offset's end has to come from to count.
+    open: [BTreeMap<i64, usize>; 2],
+    /// By assignment, reading and place: the number of the take.
+    numbers: HashMap<(u64, u64, i32, i64), usize>,
+    generations: [u64; 2],
+    readings: [u64; 2],
+    newest: [Option<i64>; 2],
+    /// The last that was started of a user.
+    started: HashMap<LaneKey, usize>,
+}
+
+impl Run {
+    fn new(log: Log, disturbance: Disturbance, places: usize) -> Self {
+        let mut intake = Intake::new(1, Bounds::divide(places, 1), 9);
+        intake.assign(0, Some(0));
+        intake.assign(1, Some(0));
+        Self {
+            log,
+            intake,
+            running: Vec::new(),
+            cursor: [0, 0],
+            disturbance,
+            stopped: false,
+            takes: 0,
+            open: Default::default(),
+            numbers: HashMap::new(),
+            generations: [1, 2],
+            readings: [0, 0],
+            newest: [None, None],
+            started: HashMap::new(),
+        }
+    }
+
+    fn steps(&self) -> Vec<Step> {
+        let records = |p: usize| !(p == 0 && self.stopped) && self.cursor[p] < self.log[p].len();
+        let mut steps: Vec<Step> = (0..2).filter(|p| records(*p)).map(|p| Step::Take(p as i32)).collect();
+        for (n, (_, work)) in self.running.iter().enumerate() {
+            steps.push(Step::Finish(n, true));
+            if self.stopped && work.partition == 0 {
+                steps.push(Step::Finish(n, false));
+            }
+        }
+        match self.disturbance {
+            Disturbance::Rewind if self.cursor[0] > 1 => steps.push(Step::Rewind),
+            Disturbance::GivenUp if self.stopped => steps.push(Step::LoseAndAssign),
+            Disturbance::GivenUp if self.cursor[0] > 1 => steps.push(Step::Stop),
+            _ => {}
+        }
+        steps
+    }
+
+    fn make(&mut self, step: Step) {
+        match step {
+            Step::Take(partition) => self.take(partition),
+            Step::Finish(n, done) => self.finish(n, done),
+            Step::Rewind => {
+                self.disturbance = Disturbance::None;
+                self.cursor[0] = 1;
+            }
+            Step::Stop => {
+                self.stopped = true;
+                self.intake.stop(&[0]);
+            }
+            Step::LoseAndAssign => self.lose_and_assign(),
+        }
+        self.check();
+    }
+
+    fn take(&mut self, partition: i32) {
+        let p = partition as usize;
+        let offset = self.cursor[p] as i64;
+        self.cursor[p] += 1;
+        let _come_again = self.open[p].split_off(&offset);
+        self.open[p].insert(offset, self.takes);
+        if self.newest[p].is_some_and(|newest| offset <= newest) {
+            self.readings[p] += 1;
+        }
+        self.newest[p] = Some(offset);
+        let place = (self.generations[p], self.readings[p], partition, offset);
+        self.numbers.insert(place, self.takes);
+        self.takes += 1;
+        let raw = OwnedMessage::new(None, None, String::new(), Timestamp::NotAvailable, 0, 0, None);
+        let next = self.intake.take(
+            0,
+            partition,
+            offset,
+            self.log[p][offset as usize].as_bytes(),
+            Record::read(raw),
+        );
+        self.start(next.start);
+    }
+
+    fn start(&mut self, works: Vec<Work>) {
+        for work in works {
+            let place = (work.mine.generation(), work.reading, work.partition, work.offset);
+            let number = self.numbers[&place];
+            let before = self.started.insert(work.lane.clone(), number);
+            assert!(before.is_none_or(|before| before < number), "a user's records start as they were taken");
+            assert!(self.running.iter().all(|(_, other)| other.lane != work.lane), "one at a time per user");
+            self.running.push((number, work));
+        }
+    }
+
+    fn finish(&mut self, n: usize, done: bool) {
+        let (number, work) = self.running.remove(n);
+        let open = &mut self.open[work.partition as usize];
+        if done && open.get(&work.offset) == Some(&number) {
+            open.remove(&work.offset);
+        }
+        let next = self.intake.finish(&work, done);
+        self.start(next.start);
+    }
+
+    fn lose_and_assign(&mut self) {
+        let mark = self.intake.marks(&[0])[0].1;
+        self.intake.lose(&[0]);
+        assert!(self.running.iter().all(|(_, work)| work.partition == 1 || !work.mine.holds()), "fenced");
+        self.intake.assign(0, Some(mark));
+        self.generations[0] = 3;
+        self.open[0].clear();
+        (self.readings[0], self.newest[0]) = (0, None);
+        self.cursor[0] = mark as usize;
+        (self.stopped, self.disturbance) = (false, Disturbance::None);
+    }
+
+    /// The marks are the first record that is not done, and never beyond it.
+    fn check(&self) {
+        for (partition, mark) in self.intake.marks(&[0, 1]) {
+            let p = partition as usize;
+            let first = self.open[p].keys().next().copied();
+            assert_eq!(
+                Some(mark),
+                first.or(self.newest[p].map(|newest| newest + 1)),
+                "partition {partition}"
+            );
+        }
+    }
+
+    fn ends(mut self, choices: &mut Choices) {
+        loop {
+            let steps = self.steps();
+            if steps.is_empty() {
+                break;
+            }
+            let step = steps[choices.pick(steps.len())];
+            self.make(step);
+        }
+        assert_eq!(self.intake.under_way(), (0, 0), "nothing is left behind");
+        let all = self.newest.iter().zip(self.log).enumerate().filter(|(_, (newest, _))| newest.is_some());
+        let all: Vec<_> = all.map(|(p, (_, log))| (p as i32, log.len() as i64)).collect();
+        assert_eq!(self.intake.marks(&[0, 1]), all, "everything is done");
+    }
+}
+
+fn walk(log: Log, disturbance: Disturbance, places: usize) -> usize {
+    let (mut choices, mut runs) = (Choices::default(), 0);
+    loop {
+        Run::new(log, disturbance, places).ends(&mut choices);
+        runs += 1;
+        if !choices.next() {
+            return runs;
+        }
+    }
+}
+
+#[test]
+fn in_every_order_users_keep_theirs_and_the_marks_pass_nothing_undone() {
+    let orders = [9, 2, 1].map(|places| walk(LONG, Disturbance::None, places));
+    assert!(orders.iter().all(|orders| *orders > 50), "{orders:?}");
+}
+
+#[test]
+fn with_a_rewind_in_every_place_too() {
+    let orders = [DEEP, WIDE].map(|log| walk(log, Disturbance::Rewind, 9));
+    assert!(orders.iter().all(|orders| *orders > 100), "{orders:?}");
+}
+
+#[test]
+fn with_a_partition_that_is_given_up_anywhere_and_comes_back_too() {
+    let orders = [DEEP, WIDE].map(|log| walk(log, Disturbance::GivenUp, 9));
+    assert!(orders.iter().all(|orders| *orders > 100), "{orders:?}");
+}

@@ -1,0 +1,115 @@
+//! What is counted of the accounts and of what the platform says to them.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+use tokio::time::Instant;
+
+use super::Named;
+
+/// An unknown code is logged at most once in this time.
+const SAID_FOR: Duration = Duration::from_secs(60);
+/// More codes than this have no label of their own: nobody but the platform says how many there are.
+const CODES: usize = 32;
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Code {
+    errcode: String,
+}
+
+/// The accounts' own metrics.
+#[derive(Debug, Default)]
+pub struct AccountMetrics {
+    stops: Family<Named, Counter>,
+    stopped: Family<Named, Gauge>,
+    token_calls: Family<Named, Gauge>,
+    unknown_codes: Family<Code, Counter>,
+    /// When each unknown code was logged last.
+    said: Mutex<BTreeMap<i32, Instant>>,
+}
+
+impl AccountMetrics {
+    pub(super) fn register(&self, all: &mut Registry) {
+        all.register("account_stops", "Times that an account was stopped", self.stops.clone());
+        all.register("account_stopped", "1 while an account is stopped", self.stopped.clone());
+        all.register("token_calls", "Calls of the token endpoint since the start", self.token_calls.clone());
+        let unknown = "Answers with a code that is in no list: their messages are given up";
+        all.register("unknown_errcodes", unknown, self.unknown_codes.clone());
+    }
+
+    /// An account was stopped.
+    pub fn stop(&self, account: &str) {
+        self.stops.get_or_create(&Named { name: account.to_owned() }).inc();
+    }
+
+    /// Whether an account is stopped.
+    pub fn stopped(&self, account: &str, stopped: bool) {
+        self.stopped.get_or_create(&Named { name: account.to_owned() }).set(i64::from(stopped));
+    }
+
+    /// Calls of the token endpoint for an account so far.
+    pub fn token_calls(&self, account: &str, calls: u64) {
+        let calls = i64::try_from(calls).unwrap_or(i64::MAX);
+        self.token_calls.get_or_create(&Named { name: account.to_owned() }).set(calls);
+    }
+
+    /// The platform answered with a code that nobody here knows.
+    pub fn unknown_code(&self, account: &str, errcode: i32, errmsg: &str) {
+        let (labelled, say) = self.note(errcode);
+        let label = if labelled { errcode.to_string() } else { "other".to_owned() };
+        self.unknown_codes.get_or_create(&Code { errcode: label }).inc();
+        if say {
+            tracing::error!(
+                account,
+                errcode,
+                errmsg,
+                "the platform answers with a code that is not known here, and messages are given up: look it up among its return codes"
+            );
+        }
+    }
+
+    /// Whether a code has a label of its own, and whether it has to be said again.
+    fn note(&self, errcode: i32) -> (bool, bool) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let room = said.len() < CODES;
+        match said.get_mut(&errcode) {
+            Some(last) if now.duration_since(*last) < SAID_FOR => (true, false),
+            Some(last) => {
+                *last = now;
+                (true, true)
+            }
+            None if room => {
+                said.insert(errcode, now);
+                (true, true)
+            }
+            None => (false, false),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_code_is_said_once_a_minute_and_labels_are_bounded() {
+        let metrics = AccountMetrics::default();
+        assert_eq!(
+            [metrics.note(1), metrics.note(1), metrics.note(2)],
+            [(true, true), (true, false), (true, true)]
+        );
+        tokio::time::advance(SAID_FOR).await;
+        assert_eq!(metrics.note(1), (true, true));
+        let labels = (100..200).filter(|code| metrics.note(*code).0).count();
+        assert_eq!(labels, CODES - 2);
+    }
+}

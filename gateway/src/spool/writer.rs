@@ -1,0 +1,176 @@
+//! The thread that owns the files: takes whatever is waiting, writes it in one go, syncs once, answers all (group commit).
+
+use std::sync::Arc;
+
+use runtime::clock::Clock;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use super::{
+    gate::Gate,
+    segment::WriteError,
+    store::{Full, Store},
+};
+use crate::metrics::SpoolMetrics;
+
+/// Commands taken at once.
+const MOST_AT_ONCE: usize = 4096;
+/// A batch is written when it has so many bytes, whoever else waits.
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+/// What the thread is asked to do.
+#[derive(Debug)]
+pub(super) enum Command {
+    Append(Append),
+    /// The next records from this number on.
+    Window(u64, oneshot::Sender<Vec<Stored>>),
+    /// Kafka has it.
+    Remove(u64),
+    /// It is left for a person.
+    SetAside(u64),
+    /// No command follows.
+    End,
+}
+
+#[derive(Debug)]
+pub(super) struct Append {
+    pub(super) body: Vec<u8>,
+    /// As the gate names the user.
+    pub(super) user: u64,
+    pub(super) now_ms: i64,
+    pub(super) answer: oneshot::Sender<Result<(), NotSpooled>>,
+}
+
+/// A record that waits.
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub(super) number: u64,
+    /// `None`: the disk does not give it back.
+    pub(super) body: Option<Vec<u8>>,
+}
+
+/// Why an event is not in the spool.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum NotSpooled {
+    /// As much waits, or for as long, as may.
+    #[error("{0}")]
+    Full(#[from] Full),
+    /// The disk did not take it; the next event is tried again.
+    #[error("the spool cannot be written: {0}")]
+    Unwritable(Arc<WriteError>),
+    /// More is waiting for the disk than it takes.
+    #[error("the disk of the spool is too slow")]
+    Busy,
+    /// The process is ending.
+    #[error("the spool is closed")]
+    Closed,
+}
+
+/// What the thread shares with the rest.
+#[derive(Debug)]
+pub(super) struct Writer {
+    pub(super) store: Store,
+    pub(super) gate: Arc<Gate>,
+    pub(super) metrics: SpoolMetrics,
+    /// Told after every append.
+    pub(super) news: Arc<Notify>,
+    /// How many records a window has at most.
+    pub(super) window: usize,
+    pub(super) clock: Clock,
+}
+
+impl Writer {
+    /// Runs until [`Command::End`] or until nobody can send one.
+    ///
+    /// # Errors
+    /// A sync failed: what the disk holds is not known, nothing more can be promised, and whoever waits gets no answer.
+    pub(super) fn run(mut self, mut commands: mpsc::Receiver<Command>) -> Result<(), WriteError> {
+        let (mut batch, mut waiting) = (Vec::new(), Vec::new());
+        while commands.blocking_recv_many(&mut batch, MOST_AT_ONCE) > 0 {
+            let mut ends = false;
+            for command in batch.drain(..) {
+                match command {
+                    Command::Append(append) => self.stage(append, &mut waiting)?,
+                    Command::Window(from, answer) => self.window(from, answer),
+                    Command::Remove(number) => {
+                        self.store.remove(number);
+                        self.metrics.drained.inc();
+                    }
+                    Command::SetAside(number) => {
+                        self.store.set_aside(number);
+                        self.metrics.set_aside.inc();
+                    }
+                    Command::End => ends = true,
+                }
+            }
+            self.commit(&mut waiting)?;
+            self.measure();
+            if ends {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn stage(&mut self, append: Append, waiting: &mut Vec<Waiting>) -> Result<(), WriteError> {
+        let Append { body, user, now_ms, answer } = append;
+        match self.store.stage(&body, now_ms) {
+            Ok(()) => waiting.push(Waiting { user, answer }),
+            Err(full) => self.refuse(Waiting { user, answer }, NotSpooled::Full(full)),
+        }
+        if self.store.staged() >= BATCH_BYTES { self.commit(waiting) } else { Ok(()) }
+    }
+
+    fn commit(&mut self, waiting: &mut Vec<Waiting>) -> Result<(), WriteError> {
+        match self.store.commit() {
+            Ok(0) => {}
+            Ok(appended) => {
+                self.metrics.appended.inc_by(appended as u64);
+                self.measure();
+                for waiting in waiting.drain(..) {
+                    // Whoever has gone is not told.
+                    let _gone = waiting.answer.send(Ok(()));
+                }
+                self.news.notify_one();
+            }
+            Err(error @ WriteError::Broken { .. }) => return Err(error),
+            Err(error) => {
+                let error = Arc::new(error);
+                for waiting in waiting.drain(..) {
+                    self.refuse(waiting, NotSpooled::Unwritable(Arc::clone(&error)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn refuse(&self, waiting: Waiting, why: NotSpooled) {
+        self.gate.left(waiting.user);
+        let _gone = waiting.answer.send(Err(why));
+    }
+
+    fn window(&self, from: u64, answer: oneshot::Sender<Vec<Stored>>) {
+        let stored = |number| match self.store.read(number) {
+            Ok(body) => Some(Stored { number, body }),
+            // Later ones of the same user must not overtake it.
+            Err(error) => {
+                tracing::error!(%error, number, "cannot read the spool now; it is tried again");
+                None
+            }
+        };
+        let numbers = self.store.window(from, self.window);
+        let _gone = answer.send(numbers.into_iter().map_while(stored).collect());
+    }
+
+    pub(super) fn measure(&self) {
+        self.metrics.records.set(self.store.waiting() as u64);
+        self.metrics.bytes.set(self.store.bytes());
+        self.metrics.oldest_seconds.set(self.store.age_ms(self.clock.machine_ms()) / 1000);
+    }
+}
+
+/// Somebody who is told when the batch is on the disk.
+#[derive(Debug)]
+struct Waiting {
+    user: u64,
+    answer: oneshot::Sender<Result<(), NotSpooled>>,
+}

@@ -1,0 +1,284 @@
+//! The tools of the fault harness, tested themselves: a checker that finds nothing proves nothing.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "faults/checker.rs"]
+mod checker;
+#[path = "faults/proxy.rs"]
+mod proxy;
+
+mod planted {
+    //! Mistakes of every kind, put into books that are in order.
+
+    use super::checker::{
+        Allowed, Answer, Arrival, Books, End, Entry, Event, Outcome, Push, Violation, check, duplicates,
+    };
+
+    /// Two users with two texts each, all answered, told and delivered.
+    fn in_order() -> Books {
+        let mut books = Books::default();
+        for (n, user) in ["ann", "ben", "ann", "ben"].into_iter().enumerate() {
+            let (id, text) = (format!("e{n}"), format!("text {n}"));
+            let user = user.to_owned();
+            books.pushes.push(Push { text: text.clone(), accepted: true });
+            let place = (0, i64::try_from(n).unwrap());
+            books.events.push(Event { id: id.clone(), user: user.clone(), text: text.clone(), place });
+            let parts = vec![(text.clone(), End::Sent)];
+            let bytes = text.clone().into_bytes();
+            books.outcomes.push(Outcome {
+                event_id: id.clone(),
+                user: user.clone(),
+                end: End::Sent,
+                reason: String::new(),
+                bytes,
+                parts,
+            });
+            books.arrivals.push(Arrival { user: user.clone(), text });
+            books.answers.push(Answer { user, errcode: 0 });
+            books.ledger.push(Entry { event_id: id, state: "closed".to_owned(), end: Some(End::Sent) });
+        }
+        books
+    }
+
+    fn after(plant: impl FnOnce(&mut Books)) -> Vec<Violation> {
+        let mut books = in_order();
+        plant(&mut books);
+        check(&books, Allowed::default())
+    }
+
+    #[test]
+    fn books_in_order_break_nothing() {
+        assert_eq!(after(|_| {}), []);
+    }
+
+    #[test]
+    fn what_the_platform_repeats_and_a_crash_publishes_again_breaks_nothing() {
+        let found = after(|books| {
+            let mut again = books.events[0].clone();
+            again.place = (0, 9);
+            books.events.push(again);
+            books.outcomes.push(books.outcomes[1].clone());
+        });
+        assert_eq!(found, []);
+    }
+
+    #[test]
+    fn a_push_that_was_refused_may_be_missing_and_an_accepted_one_may_not() {
+        let refused = Push { text: "refused".to_owned(), accepted: false };
+        assert_eq!(after(|books| books.pushes.push(refused)), []);
+        let accepted = Push { text: "gone".to_owned(), accepted: true };
+        assert_eq!(after(|books| books.pushes.push(accepted)), [Violation::Lost("gone".to_owned())]);
+    }
+
+    #[test]
+    fn a_missing_outcome_is_found() {
+        let found = after(|books| {
+            books.outcomes.remove(2);
+            books.arrivals.remove(2);
+        });
+        assert_eq!(found, [Violation::NoOutcome("e2".to_owned())]);
+    }
+
+    #[test]
+    fn a_second_outcome_is_found() {
+        let found = after(|books| {
+            let mut other = books.outcomes[2].clone();
+            other.bytes = b"something else".to_vec();
+            books.outcomes.push(other);
+        });
+        assert_eq!(found, [Violation::TwoOutcomes("e2".to_owned())]);
+    }
+
+    #[test]
+    fn an_outcome_of_nothing_is_found() {
+        let found = after(|books| _ = books.events.remove(3));
+        assert!(found.contains(&Violation::OutcomeOfNothing("e3".to_owned())), "{found:?}");
+    }
+
+    #[test]
+    fn a_record_set_aside_has_to_stand_in_the_dlq() {
+        let set_aside = |books: &mut Books| {
+            books.outcomes[0].end = End::SetAside;
+            books.outcomes[0].parts.clear();
+            books.arrivals.remove(0);
+            books.ledger[0].end = Some(End::SetAside);
+        };
+        assert_eq!(after(set_aside), [Violation::NotInDlq("e0".to_owned())]);
+        let kept = after(|books| {
+            set_aside(books);
+            books.set_aside.push("e0".to_owned());
+        });
+        assert_eq!(kept, []);
+    }
+
+    #[test]
+    fn a_duplicate_is_found_and_counted() {
+        let again = |books: &mut Books| books.arrivals.push(books.arrivals[1].clone());
+        assert_eq!(after(again), [Violation::Duplicate("text 1".to_owned())]);
+        let mut books = in_order();
+        again(&mut books);
+        assert_eq!(duplicates(&books).len(), 1);
+        assert_eq!(check(&books, Allowed { duplicates: 1, ledger_lost: false }), []);
+    }
+
+    #[test]
+    fn a_reply_that_overtakes_is_found() {
+        let found = after(|books| books.arrivals.swap(0, 2));
+        assert_eq!(found, [Violation::Reordered("text 0".to_owned())]);
+    }
+
+    #[test]
+    fn users_may_overtake_each_other() {
+        assert_eq!(after(|books| books.arrivals.swap(0, 1)), []);
+    }
+
+    #[test]
+    fn every_breach_of_a_window_or_quota_is_found() {
+        for errcode in [45_009, 45_011, 45_015, 45_047] {
+            let breach = Answer { user: "ann".to_owned(), errcode };
+            assert_eq!(
+                after(|books| books.answers.push(breach)),
+                [Violation::Quota("ann".to_owned(), errcode)]
+            );
+        }
+    }
+
+    #[test]
+    fn an_outcome_that_says_sent_and_a_message_that_nobody_told_are_found() {
+        let never = after(|books| _ = books.arrivals.remove(3));
+        assert_eq!(never, [Violation::SentAndNotArrived("text 3".to_owned())]);
+        let secret = Arrival { user: "ann".to_owned(), text: "secret".to_owned() };
+        assert_eq!(after(|books| books.arrivals.push(secret)), [Violation::Unaccounted("secret".to_owned())]);
+    }
+
+    #[test]
+    fn unknown_may_have_arrived_or_not_and_refused_may_not() {
+        let end_of = |books: &mut Books, end| {
+            books.outcomes[0].end = end;
+            books.outcomes[0].parts[0].1 = end;
+            books.ledger[0].end = Some(end);
+        };
+        assert_eq!(after(|books| end_of(books, End::Unknown)), []);
+        let gone = after(|books| {
+            end_of(books, End::Unknown);
+            books.arrivals.remove(0);
+        });
+        assert_eq!(gone, []);
+        assert_eq!(after(|books| end_of(books, End::Refused)), [Violation::Unaccounted("text 0".to_owned())]);
+    }
+
+    #[test]
+    fn a_ledger_that_was_left_in_the_middle_or_says_otherwise_is_found() {
+        for (state, end) in [("sending", None), ("reserved", None), ("settled", Some(End::Refused))] {
+            let found = after(|books| {
+                books.ledger[1].state = state.to_owned();
+                books.ledger[1].end = end;
+            });
+            assert!(matches!(found[..], [Violation::Ledger(_)]), "{found:?}");
+        }
+        assert!(matches!(after(|books| books.ledger.clear())[..], [Violation::Ledger(_), ..]));
+    }
+}
+
+mod interference {
+    //! The proxy does to a connection what it is told.
+
+    use std::time::Duration;
+
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::{TcpListener, TcpStream},
+        time::{Instant, timeout},
+    };
+
+    use super::proxy::{Mode, Proxy};
+
+    const SOON: Duration = Duration::from_secs(5);
+    const NOT: Duration = Duration::from_millis(300);
+
+    /// A proxy before somebody who repeats what he hears.
+    async fn before_an_echo() -> Proxy {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let proxy = Proxy::before(vec![listener.local_addr().unwrap()]).await;
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let (mut reads, mut writes) = stream.split();
+                    tokio::io::copy(&mut reads, &mut writes).await.ok();
+                });
+            }
+        });
+        proxy
+    }
+
+    async fn says(stream: &mut TcpStream, text: &str) -> std::io::Result<String> {
+        stream.write_all(text.as_bytes()).await?;
+        let mut heard = vec![0; text.len()];
+        stream.read_exact(&mut heard).await?;
+        Ok(String::from_utf8(heard).unwrap())
+    }
+
+    #[tokio::test]
+    async fn it_forwards_and_delays() {
+        let proxy = before_an_echo().await;
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        assert_eq!(says(&mut stream, "here").await.unwrap(), "here");
+        proxy.set(Mode::Latency(Duration::from_millis(100)));
+        let since = Instant::now();
+        assert_eq!(says(&mut stream, "late").await.unwrap(), "late");
+        assert!(since.elapsed() >= Duration::from_millis(200), "a hundred each way");
+    }
+
+    #[tokio::test]
+    async fn it_refuses_and_takes_again() {
+        let proxy = before_an_echo().await;
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        assert_eq!(says(&mut stream, "here").await.unwrap(), "here");
+        proxy.set(Mode::Refuse);
+        let ended = async { while says(&mut stream, "still?").await.is_ok() {} };
+        timeout(SOON, ended).await.unwrap();
+        let refused = async { while TcpStream::connect(proxy.address()).await.is_ok() {} };
+        timeout(SOON, refused).await.unwrap();
+        proxy.set(Mode::Forward);
+        let again = async {
+            loop {
+                if let Ok(stream) = TcpStream::connect(proxy.address()).await {
+                    return stream;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let mut stream = timeout(SOON, again).await.unwrap();
+        assert_eq!(says(&mut stream, "again").await.unwrap(), "again");
+    }
+
+    #[tokio::test]
+    async fn a_black_hole_holds_what_it_swallows_until_it_closes() {
+        let proxy = before_an_echo().await;
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        assert_eq!(says(&mut stream, "here").await.unwrap(), "here");
+        proxy.set(Mode::BlackHole);
+        stream.write_all(b"silence").await.unwrap();
+        let mut heard = [0; 7];
+        assert!(timeout(NOT, stream.read_exact(&mut heard)).await.is_err());
+        proxy.set(Mode::Forward);
+        timeout(SOON, stream.read_exact(&mut heard)).await.unwrap().unwrap();
+        assert_eq!(&heard, b"silence");
+    }
+
+    #[tokio::test]
+    async fn it_cuts_after_so_many_bytes_and_loses_answers_alone() {
+        let proxy = before_an_echo().await;
+        proxy.set(Mode::CutAfter(6));
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        assert_eq!(says(&mut stream, "four").await.unwrap(), "four");
+        assert!(timeout(SOON, says(&mut stream, "more")).await.unwrap().is_err());
+        proxy.set(Mode::DropAnswers);
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        assert!(timeout(NOT, says(&mut stream, "heard?")).await.is_err());
+        assert!(proxy.carried() == 10, "the request went through: {}", proxy.carried());
+        proxy.set(Mode::Forward);
+        let mut end = [0; 1];
+        let ended = timeout(SOON, stream.read(&mut end)).await.unwrap();
+        assert!(matches!(ended, Ok(0) | Err(_)), "a stream with a hole must not go on");
+    }
+}

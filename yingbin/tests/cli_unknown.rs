@@ -1,0 +1,64 @@
+//! `yingbin unknown` against a real Redis: what it shows, what it writes down, and what it refuses.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod cli;
+
+use cli::yingbin;
+use content_service::ledger::desk::{Choice, Desk, Unknown};
+use runtime::{
+    clock::Clock,
+    redis::{Redis, RedisConfig},
+};
+use std::time::Duration;
+use yingbin::infrastructure::RedisServer;
+
+fn unknown(event_id: &str, user: &str) -> Unknown {
+    Unknown {
+        user: user.into(),
+        event_id: event_id.into(),
+        account: "shop".into(),
+        app_id: "wx1".into(),
+        reply: "paper".into(),
+        occurred_at_ms: 1,
+        ended_at_ms: Clock::system().now_ms(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unknown_ends_are_listed_and_decided_without_naming_anybody() {
+    let server = RedisServer::start().await.unwrap();
+    let (url, deadline) = (server.url(), Duration::from_secs(2));
+    let redis = Redis::new(&RedisConfig { url: url.clone(), deadline }, "").unwrap();
+    let (desk, now_ms) = (Desk::new(redis.clone()), Clock::system().now_ms());
+    let ask = |arguments: &'static [&'static str]| {
+        let url = url.clone();
+        let run = move || yingbin(&[&["unknown"], arguments, &["--json", "--redis", &url]].concat());
+        tokio::task::spawn_blocking(run)
+    };
+    let nothing = ask(&["resend", "e1"]).await.unwrap();
+    assert_eq!((nothing.code, nothing.json()["ok"].as_bool()), (1, Some(false)), "{nothing:?}");
+
+    for (event, user, waits) in [("e1", "wx1:o-1", true), ("e2", "wx1:o-2", true), ("e3", "wx1:o-3", false)] {
+        desk.note(&unknown(event, user), waits.then_some(now_ms + 60_000)).await.unwrap();
+    }
+    let mut right = redis::cmd("HSET");
+    right.arg("g:{wx1:o-1}").arg("left").arg(4).arg("until").arg(now_ms + 60_000);
+    redis.query::<i64>(&right).await.unwrap();
+    let list = ask(&["list"]).await.unwrap();
+    let json = list.json();
+    assert_eq!((list.code, json["waiting"].as_array().unwrap().len()), (0, 2), "{list:?}");
+    assert_eq!(json["lately"][0]["eventId"], "e3");
+    assert!(!list.out.contains("o-1"), "{}", list.out);
+
+    let closed = ask(&["resend", "e2"]).await.unwrap();
+    assert_eq!(closed.code, 1, "its user has no right: {closed:?}");
+    let noted = ask(&["resend", "e1"]).await.unwrap();
+    assert_eq!(noted.code, 0, "{noted:?}");
+    assert!(noted.json()["say"].as_str().unwrap().starts_with("noted"), "{noted:?}");
+    let decided = desk.decided().await.unwrap();
+    assert_eq!((decided.len(), decided[0].0.event_id.as_str()), (1, "e1"));
+    assert_eq!(decided[0].1.choice, Choice::Resend);
+    let otherwise = ask(&["drop", "e1"]).await.unwrap();
+    assert_eq!(otherwise.code, 1, "the first decision holds: {otherwise:?}");
+    server.stop().await;
+}

@@ -1,0 +1,65 @@
+//! Dying at a named stage, where the build has failpoints; at a moment that the seed chooses, where it has none.
+
+use std::time::Duration;
+
+use rand::{Rng as _, rngs::StdRng};
+
+use crate::{load::Load, service::names, stand::Stand, support::processes::until};
+
+/// A build with failpoints names the variable that sets them.
+const FAILPOINTS: &str = "FAILPOINTS";
+
+/// A service that dies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Victim {
+    Gateway,
+    Content,
+}
+
+impl Victim {
+    fn program(self) -> &'static str {
+        match self {
+            Self::Gateway => "gateway",
+            Self::Content => "content-service",
+        }
+    }
+
+    /// When it dies.
+    pub(crate) fn moments(self, stages: &[&str]) -> String {
+        match names(self.program(), FAILPOINTS) {
+            true => format!("at {}", stages.join(", ")),
+            false => format!("at {} moments of the seed's choice", stages.len()),
+        }
+    }
+
+    fn place(self, stand: &mut Stand) -> &mut Option<crate::service::Service> {
+        match self {
+            Self::Gateway => &mut stand.gateways[0],
+            Self::Content => &mut stand.contents[0],
+        }
+    }
+}
+
+/// Lets the first of its kind die at a stage, and starts it again when the load has gone on without it.
+pub(crate) async fn dies_at(
+    stage: &str,
+    victim: Victim,
+    stand: &mut Stand,
+    load: &Load,
+    random: &mut StdRng,
+) {
+    let passes = random.random_range(5..25);
+    if names(victim.program(), FAILPOINTS) {
+        victim.place(stand).take().expect("it runs").kill();
+        stand.shape.failpoints = format!("{stage}={passes}*off->return");
+        stand.staff().await;
+        let process = victim.place(stand).take().expect("it was just started").process;
+        let mut process = process;
+        until(&format!("it dies at {stage}"), Duration::from_secs(60), async || process.ended()).await;
+    } else {
+        load.goes_on(passes).await;
+        victim.place(stand).take().expect("it runs").kill();
+    }
+    load.goes_on(10).await;
+    stand.staff().await;
+}

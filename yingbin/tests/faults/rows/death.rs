@@ -1,0 +1,148 @@
+//! Processes die, stop and come back (F1–F12).
+
+use std::time::Duration;
+
+use rand::Rng as _;
+
+use super::rows;
+use crate::{
+    checker::End,
+    failpoints::{Victim, dies_at},
+    stand::Shape,
+    trial::{IN_FLIGHT, TAKEOVER, Terms, Trial},
+};
+
+rows! {
+    f01_a_gateway_is_killed_before_it_produces, 1, full,
+        "two gateways; one dies three times with requests it has read, verified or decrypted",
+        "lost 0, one reply each";
+    f02_a_gateway_is_killed_with_records_on_their_way, 1, full,
+        "the same, with records handed to the producer and not acknowledged", "lost 0, one reply each";
+    f03_a_gateway_is_killed_before_it_answers, 1, short,
+        "the same, with records acknowledged and pushes not answered", "lost 0, one reply each";
+    f04_a_content_service_is_killed_before_it_reserves, 1, full,
+        "two content-services; one dies three times under load", "unknown ≤ 64 a kill, settled < 30 s";
+    f05_a_content_service_is_killed_with_entries_reserved, 1, full,
+        "the same; an entry is reserved and armed in one script, so it dies deciding, and waiting for its turn",
+        "unknown ≤ 64 a kill, settled < 30 s";
+    f06_a_content_service_is_killed_when_sending_is_stored, 1, full,
+        "the same, before a byte leaves", "unknown ≤ 64 a kill, settled < 30 s";
+    f07_a_content_service_is_killed_with_bytes_written, 1, short,
+        "two content-services, a platform that answers slowly; one dies", "sent twice 0, unknown ≤ 64, settled < 30 s";
+    f08_a_content_service_is_killed_with_answers_not_recorded, 1, full,
+        "the same, three times", "sent twice 0, unknown ≤ 64 a kill, settled < 30 s";
+    f09_a_content_service_is_killed_before_it_commits, 1, full,
+        "the same on a fast platform", "sent twice 0, unknown ≤ 64 a kill, settled < 30 s";
+    f10_profile_service_is_killed, 1, full,
+        "killed under load, started again 100 pushes later", "every event is answered: the neutral edition";
+    f11_all_three_are_killed_together, 1, full,
+        "gateway, profile-service and content-service killed together, three times", "lost 0, unknown ≤ 64 a kill";
+    f12_a_content_service_is_stopped_and_goes_on, 1, full,
+        "SIGSTOP of one of two for 500 pushes (20 s), then SIGCONT, on a platform that answers slowly",
+        "sent twice 0, unknown ≤ 64";
+}
+
+/// A platform that answers after a third of a second keeps many sends in flight.
+async fn killed(trial: &mut Trial<'_>, victim: Victim, slowly: bool, stages: &[&str]) -> String {
+    let count = 2;
+    let shape = match victim {
+        Victim::Gateway => Shape { gateways: count, rate: 50, ..Shape::default() },
+        Victim::Content => Shape { contents: count, rate: 50, ..Shape::default() },
+    };
+    let mut stand = trial.stand(shape).await;
+    if slowly {
+        stand.answers_slowly().await;
+    }
+    let load = stand.load();
+    stand.more_arrive(20, Duration::from_secs(30)).await;
+    for stage in stages {
+        if slowly {
+            stand.is_busy(0).await;
+        }
+        dies_at(stage, victim, &mut stand, &load, &mut trial.random).await;
+    }
+    let report = stand.ends(load, Terms { within: TAKEOVER, ..Terms::default() }).await;
+    let most = if matches!(victim, Victim::Content) { stages.len() * IN_FLIGHT } else { 0 };
+    assert!(report.count(End::Unknown) <= most, "{report}");
+    let ended = [End::Sent, End::Unknown, End::Suppressed].map(|end| report.count(end));
+    assert_eq!(ended.iter().sum::<usize>(), report.events, "{report}");
+    format!("{}: {report}", victim.moments(stages))
+}
+
+async fn f01_a_gateway_is_killed_before_it_produces(trial: &mut Trial<'_>) -> String {
+    killed(trial, Victim::Gateway, false, &["g3", "g4", "g6"]).await
+}
+
+async fn f02_a_gateway_is_killed_with_records_on_their_way(trial: &mut Trial<'_>) -> String {
+    killed(trial, Victim::Gateway, false, &["g7", "g7", "g7"]).await
+}
+
+async fn f03_a_gateway_is_killed_before_it_answers(trial: &mut Trial<'_>) -> String {
+    killed(trial, Victim::Gateway, false, &["g8", "g8", "g8"]).await
+}
+
+async fn f04_a_content_service_is_killed_before_it_reserves(trial: &mut Trial<'_>) -> String {
+    killed(trial, Victim::Content, false, &["c1", "c2", "enrich"]).await
+}
+
+async fn f05_a_content_service_is_killed_with_entries_reserved(trial: &mut Trial<'_>) -> String {
+    killed(trial, Victim::Content, false, &["decide", "wait for a place"]).await
+}
+
+async fn f06_a_content_service_is_killed_when_sending_is_stored(trial: &mut Trial<'_>) -> String {
+    killed(trial, Victim::Content, false, &["c6", "c6"]).await
+}
+
+async fn f07_a_content_service_is_killed_with_bytes_written(trial: &mut Trial<'_>) -> String {
+    killed(trial, Victim::Content, true, &["c7"]).await
+}
+
+async fn f08_a_content_service_is_killed_with_answers_not_recorded(trial: &mut Trial<'_>) -> String {
+    killed(trial, Victim::Content, true, &["c8", "c8", "publish"]).await
+}
+
+async fn f09_a_content_service_is_killed_before_it_commits(trial: &mut Trial<'_>) -> String {
+    killed(trial, Victim::Content, false, &["c10", "c11"]).await
+}
+
+async fn f10_profile_service_is_killed(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape::default()).await;
+    let load = stand.load();
+    stand.more_arrive(30, Duration::from_secs(30)).await;
+    stand.profile.take().expect("it runs").kill();
+    stand.more_arrive(100, Duration::from_secs(30)).await;
+    stand.staff().await;
+    let report = stand.ends(load, Terms::default()).await;
+    assert_eq!(report.count(End::Sent), report.events, "{report}");
+    report.to_string()
+}
+
+async fn f11_all_three_are_killed_together(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape::default()).await;
+    let load = stand.load();
+    for _ in 0..3 {
+        stand.more_arrive(20, TAKEOVER).await;
+        load.goes_on(trial.random.random_range(1..10)).await;
+        let all = [stand.gateways[0].take(), stand.profile.take(), stand.contents[0].take()];
+        all.into_iter().flatten().for_each(crate::service::Service::kill);
+        stand.staff().await;
+    }
+    let report = stand.ends(load, Terms { within: TAKEOVER, ..Terms::default() }).await;
+    assert!(report.count(End::Unknown) <= 3 * IN_FLIGHT, "{report}");
+    report.to_string()
+}
+
+async fn f12_a_content_service_is_stopped_and_goes_on(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape { contents: 2, ..Shape::default() }).await;
+    stand.answers_slowly().await;
+    let load = stand.load();
+    stand.is_busy(0).await;
+    let stopped = stand.contents[0].as_ref().expect("it runs");
+    stopped.process.signal("STOP");
+    load.goes_on(500).await;
+    stopped.process.signal("CONT");
+    load.goes_on(50).await;
+    let report = stand.ends(load, Terms { within: TAKEOVER, ..Terms::default() }).await;
+    assert!(report.count(End::Unknown) <= IN_FLIGHT, "{report}");
+    report.to_string()
+}

@@ -1,0 +1,123 @@
+//! The door and the house as a whole: repeats, replays, rolling restarts, orderly ends (F61, F69, F77, F78).
+
+use std::time::Duration;
+
+use runtime::clock::Clock;
+use simulator::Order;
+use tokio::time::Instant;
+use wechat::{
+    envelope::AesKey,
+    push::{Credentials, Format, seal},
+};
+
+use super::rows;
+use crate::{
+    checker::End,
+    stand::{Shape, Stand},
+    trial::{PROGRESS, TAKEOVER, Terms, Trial, spawn_push},
+};
+
+rows! {
+    f61_pushes_come_three_times_to_different_gateways, 1, short,
+        "each of 50 pushes three times, to two gateways in turn", "one reply each";
+    f69_a_valid_push_is_replayed, 1, short,
+        "signed now, eleven minutes and a day ago; then the first one again", "403 for the old ones; the repeat brings nothing new";
+    f77_every_service_is_rolled, 1, full,
+        "two gateways, two content-services and profile-service end with SIGTERM in turn and come back, under load",
+        "no failed delivery, all sent, every end in order";
+    f78_orderly_ends_under_load, 1, full,
+        "content-service and gateway get SIGTERM with hundreds of events under way, content-service twice", "both end < 25 s with 0";
+}
+
+async fn f61_pushes_come_three_times_to_different_gateways(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape { gateways: 2, ..Shape::default() }).await;
+    let pushes = (0..50).map(|n| {
+        let (text, order) = stand.pusher.text(0, &format!("u{}", n % 20));
+        let gateways = vec![stand.at_gateway(1, 0), stand.at_gateway(0, 0)];
+        spawn_push(&stand, (text, Order { repeat: Some(3), gateways, ..order }))
+    });
+    let pushes: Vec<_> = pushes.collect();
+    for push in pushes {
+        stand.pushed.push(push.await.unwrap());
+    }
+    let report = stand.settles(Instant::now(), Terms::default()).await;
+    assert!(report.repeats >= 100 && report.count(End::Sent) == report.events, "{report}");
+    report.to_string()
+}
+
+async fn f69_a_valid_push_is_replayed(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape::default()).await;
+    let (text, order) = stand.pusher.text(0, "u1");
+    let now = Clock::system().now_ms() / 1000;
+    let mut statuses = Vec::new();
+    for age in [11 * 60, 24 * 3600, -11 * 60, 0, 0] {
+        statuses.push(sealed(&stand, &order.document, now - age).await);
+    }
+    assert_eq!(statuses, [403, 403, 403, 200, 200]);
+    let pushed = stand.pusher.push((text, Order { repeat: Some(1), ..order })).await;
+    stand.pushed.push(pushed);
+    let report = stand.settles(Instant::now(), Terms { tail: false, ..Terms::default() }).await;
+    assert_eq!((report.events, report.count(End::Sent), report.repeats), (1, 1, 2), "{report}");
+    format!("answered {statuses:?}; {report}")
+}
+
+/// Delivers a document signed at a time of our choice; the status of the answer.
+async fn sealed(stand: &Stand, document: &str, timestamp: i64) -> u16 {
+    let account = &stand.pusher.accounts[0];
+    let credentials = Credentials {
+        app_id: account.app_id.clone(),
+        token: account.token.as_str().into(),
+        previous_token: None,
+        aes_key: Some(AesKey::parse(&account.aes_key).unwrap()),
+        previous_aes_key: None,
+        mode: account.mode,
+    };
+    let random = rand::random();
+    let push = seal(&credentials, document.as_bytes(), Format::Xml, timestamp, "1234567890", random).unwrap();
+    let url = format!("{}?{}", stand.at_gateway(0, 0), push.query);
+    stand.http.post(url).body(push.body).send().await.unwrap().status().as_u16()
+}
+
+/// How long a service may take to end in order.
+const END: Duration = Duration::from_secs(25);
+
+async fn f77_every_service_is_rolled(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape { gateways: 2, contents: 2, ..Shape::default() }).await;
+    let load = stand.load();
+    stand.more_arrive(50, TAKEOVER).await;
+    for n in 0..2 {
+        stand.route_to(&[1 - n]);
+        // The platform's kept connections to the one that leaves are used up.
+        load.goes_on(50).await;
+        let gateway = stand.gateways[n].take().expect("it runs").terminate(END).await;
+        let content = stand.contents[n].take().expect("it runs").terminate(END).await;
+        assert_eq!((gateway.code(), content.code()), (Some(0), Some(0)));
+        stand.staff().await;
+        stand.route_to(&[0, 1]);
+        stand.more_arrive(50, TAKEOVER).await;
+    }
+    let profile = stand.profile.take().expect("it runs").terminate(END).await;
+    assert_eq!(profile.code(), Some(0));
+    stand.staff().await;
+    let report = stand.ends(load, Terms::default()).await;
+    let failed = stand.pushed.iter().filter(|push| push.attempts.len() > 1).count();
+    assert_eq!((failed, report.count(End::Sent)), (0, report.events), "{report}");
+    format!("{failed} deliveries failed, slowest {:.0} ms; {report}", super::kafka::slowest(&stand))
+}
+
+async fn f78_orderly_ends_under_load(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape { rate: 100, ..Shape::default() }).await;
+    stand.answers_slowly().await;
+    let load = stand.load();
+    stand.more_arrive(100, PROGRESS).await;
+    let since = Instant::now();
+    let (content, gateway) = (stand.contents[0].take(), stand.gateways[0].take());
+    let content = content.expect("it runs");
+    content.process.signal("TERM");
+    let (content, gateway) = tokio::join!(content.terminate(END), gateway.expect("it runs").terminate(END));
+    let ended = since.elapsed();
+    stand.staff().await;
+    let report = stand.ends(load, Terms { within: TAKEOVER, ..Terms::default() }).await;
+    assert_eq!((content.code(), gateway.code()), (Some(0), Some(0)), "{report}");
+    format!("ended after {:.1} s; {report}", ended.as_secs_f64())
+}

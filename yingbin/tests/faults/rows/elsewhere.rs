@@ -1,0 +1,74 @@
+//! The faults that are not tried here: why not, and what covers them.
+
+/// Id, and the sentence.
+pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
+    (
+        "F13",
+        "needs a pause between two instructions: content-service's `paused.rs` lets one pass between arming and sending, `wechat` between a send and its first byte",
+    ),
+    ("F14", "a handler that panics: content-service's own tests let one panic and see its event set aside"),
+    (
+        "F15",
+        "needs a memory limit of its own (cgroup); F50 and `make soak` hold the resident size below a bound instead",
+    ),
+    ("F16", "gateway's own tests exhaust its connections; a descriptor limit needs a privileged start"),
+    ("F20", "a leader that moves is what F17 with three nodes does"),
+    (
+        "F23",
+        "a worker that blocks: content-service's own tests block a handler, a thread of the runtime and the loop, and see the watchdog end the process",
+    ),
+    (
+        "F25",
+        "retention that passes a group takes the broker minutes; content-service's own tests let a mock cluster delete and see the loss counted",
+    ),
+    (
+        "F26",
+        "a real broker gives no fatal error on demand; liveness with a broken producer is tested in content-service",
+    ),
+    ("F27", "yingbin's process tests start services without topics; authorisation needs a secured broker"),
+    ("F30", "a real broker refuses a batch whose checksum is wrong before anybody can read it"),
+    ("F32", "a DLQ topic that is missing holds the partition: content-service's own tests"),
+    ("F38", "the check of the eviction policy at the start is content-service's own test"),
+    (
+        "F41",
+        "lanes of one hot user: content-service's property tests; size caps of a profile: profile-service's",
+    ),
+    ("F44", "names with no address: content-service's own tests of its address book"),
+    ("F45", "`buf breaking` and the golden bytes of `proto` hold both directions"),
+    ("F54", "half an hour without tokens: the pauses are unit tests of `wechat`, with a clock that jumps"),
+    (
+        "F58",
+        "every code has its class: a snapshot test of `wechat` over the whole table, an unknown code included",
+    ),
+    ("F62", "`make bench` drives the gateway past its peak and prints the goodput"),
+    ("F63", "gateway's own tests: slow headers, slow body, idle, slow readers"),
+    ("F64", "gateway's own tests of hostile requests"),
+    ("F65", "fuzzing of `wechat` and its corpus of malformed documents"),
+    ("F66", "`wechat`'s hostile documents and fuzzing"),
+    ("F67", "`wechat`'s vectors of broken envelopes; gateway's uniform refusals"),
+    ("F68", "gateway's own tests of forged floods"),
+    (
+        "F70",
+        "a clock that jumps needs faketime; services take the time as an argument and their own tests move it",
+    ),
+    ("F71", "gateway's own tests accept the current and the previous key"),
+    ("F72", "gateway's event tests: unknown kinds become `Unrecognised`"),
+    ("F73", "a full disk needs a file system of its own: gateway's `spool_process.rs` runs into a write limit and a failing sync"),
+    ("F74", "the spool's model test cuts and flips"),
+    (
+        "F75",
+        "no resolver can be had for a process without a network namespace; addresses that go away are F46 and F82",
+    ),
+    ("F76", "brokers and Redis here speak plain TCP; `wechat`'s connect tests hold TLS to the platform"),
+    (
+        "F79",
+        "the contract forbids it; content-service tells a change of the number in an error line and `content_partitions_changed`",
+    ),
+    ("F80", "playbooks that are bad or half written: content-service's own tests"),
+    ("F81", "`buf breaking` against the last release, golden bytes"),
+    ("F84", "needs a share of a core (cgroup); the load of the whole suite on two cores comes near it"),
+    ("F85", "services push nothing to a collector: metrics are asked for"),
+    ("F86", "a log pipe that nobody reads: not covered yet"),
+    ("F87", "`make soak MINUTES=480`"),
+    ("F88", "endless templates and rules: fuel and size are tested and fuzzed in content-service"),
+];

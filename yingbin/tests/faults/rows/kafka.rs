@@ -1,0 +1,261 @@
+//! Brokers die, stop, slow down and forget to answer; groups move; records are poison (F17–F31).
+
+use std::time::Duration;
+
+use rand::Rng as _;
+use tokio::time::Instant;
+
+use super::rows;
+use crate::{
+    checker::End,
+    proxy::Mode,
+    stand::{Shape, Stand},
+    support::processes::until,
+    trial::{IN_FLIGHT, PROGRESS, TAKEOVER, Terms, Trial},
+};
+
+rows! {
+    f17_the_only_broker_is_killed_and_started_again, 1, short,
+        "SIGKILL of the one node under load, started again at once", "answered and lost 0, settled < 30 s";
+    f17_brokers_are_killed_one_after_the_other_five_times, 3, full,
+        "three nodes; each time one of them is killed and started again 50 pushes later",
+        "lost 0, settled < 30 s";
+    f18_all_brokers_are_down, 1, full,
+        "the one node is killed and stays away for 500 pushes (20 s)", "answered and lost 0, settled < 60 s";
+    f18_a_gateway_dies_while_all_brokers_are_down, 1, full,
+        "two gateways; the broker is killed, 100 pushes later one gateway too; then both come back",
+        "answered and lost 0, settled < 60 s";
+    f19_too_few_copies, 3, full,
+        "two of three nodes stopped for 100 pushes (4 s), then going on", "answered and lost 0";
+    f21_the_coordinator_is_away_while_a_member_leaves, 1, full,
+        "the broker is killed, then content-service and gateway get SIGTERM", "they end < 20 s; nothing is lost or sent twice";
+    f22_a_rebalance_storm, 1, full,
+        "four content-services, ten restarts at moments of the seed's choice", "sent twice 0, lost 0, settled < 30 s";
+    f24_commits_fail_as_the_group_moves_on, 1, full,
+        "content-service cannot reach its group for 250 pushes (10 s, session 6 s), twice", "sent twice 0, settled < 30 s";
+    f28_a_slow_broker, 1, full,
+        "half a second each way between gateway and broker", "every push answered 200 within 4 s";
+    f28_a_very_slow_broker, 1, full,
+        "a second and a half each way for 100 pushes", "answered and lost 0";
+    f29_the_brokers_report_is_lost, 1, short,
+        "for 75 pushes (3 s) the broker takes records and its answers are dropped", "repeats in the topic, one reply each";
+    f31_poison_records, 1, short,
+        "five records that nobody can read, 900 kB among them", "each set aside with its reason; the partitions move on";
+    f83_kafka_is_far_away, 1, full,
+        "40 ms each way between all services and the broker", "all sent, every push answered 200";
+}
+
+async fn f17_the_only_broker_is_killed_and_started_again(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape::default()).await;
+    let load = stand.load();
+    stand.more_arrive(30, PROGRESS).await;
+    trial.cluster.kill(0);
+    load.goes_on(25).await;
+    trial.cluster.launch(0);
+    trial.cluster.answers().await;
+    stand.more_arrive(50, TAKEOVER).await;
+    stand.ends(load, Terms { within: TAKEOVER, ..Terms::default() }).await.to_string()
+}
+
+async fn f17_brokers_are_killed_one_after_the_other_five_times(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape::default()).await;
+    let load = stand.load();
+    for _ in 0..5 {
+        stand.more_arrive(20, TAKEOVER).await;
+        let victim = trial.random.random_range(0..3);
+        trial.cluster.kill(victim);
+        load.goes_on(50).await;
+        trial.cluster.launch(victim);
+        trial.cluster.answers().await;
+    }
+    stand.ends(load, Terms { within: TAKEOVER, ..Terms::default() }).await.to_string()
+}
+
+async fn f18_all_brokers_are_down(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape::default()).await;
+    let load = stand.load();
+    stand.more_arrive(30, PROGRESS).await;
+    trial.cluster.kill(0);
+    load.goes_on(500).await;
+    trial.cluster.launch(0);
+    trial.cluster.answers().await;
+    load.goes_on(50).await;
+    stand.ends(load, Terms { within: Duration::from_secs(60), ..Terms::default() }).await.to_string()
+}
+
+async fn f18_a_gateway_dies_while_all_brokers_are_down(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape { gateways: 2, ..Shape::default() }).await;
+    let load = stand.load();
+    stand.more_arrive(30, PROGRESS).await;
+    trial.cluster.kill(0);
+    load.goes_on(100).await;
+    stand.gateways[0].take().expect("it runs").kill();
+    load.goes_on(25).await;
+    trial.cluster.launch(0);
+    trial.cluster.answers().await;
+    stand.staff().await;
+    load.goes_on(50).await;
+    stand.ends(load, Terms { within: Duration::from_secs(60), ..Terms::default() }).await.to_string()
+}
+
+async fn f19_too_few_copies(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape::default()).await;
+    let load = stand.load();
+    stand.more_arrive(30, PROGRESS).await;
+    [1, 2].iter().for_each(|node| trial.cluster.signal(*node, "STOP"));
+    load.goes_on(100).await;
+    [1, 2].iter().for_each(|node| trial.cluster.signal(*node, "CONT"));
+    stand.more_arrive(50, Duration::from_secs(60)).await;
+    stand.ends(load, Terms { within: TAKEOVER, ..Terms::default() }).await.to_string()
+}
+
+async fn f21_the_coordinator_is_away_while_a_member_leaves(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape::default()).await;
+    let load = stand.load();
+    stand.more_arrive(30, PROGRESS).await;
+    trial.cluster.kill(0);
+    let since = Instant::now();
+    let (content, gateway) = (stand.contents[0].take(), stand.gateways[0].take());
+    let within = Duration::from_secs(25);
+    let (content, gateway) = tokio::join!(
+        content.expect("it runs").terminate(within),
+        gateway.expect("it runs").terminate(within)
+    );
+    let ended = since.elapsed();
+    trial.cluster.launch(0);
+    trial.cluster.answers().await;
+    stand.staff().await;
+    let report = stand.ends(load, Terms { within: TAKEOVER, ..Terms::default() }).await;
+    assert!(ended < Duration::from_secs(20), "{ended:?} until both had ended; {report}");
+    format!("ended after {:.1} s with {content} and {gateway}; {report}", ended.as_secs_f64())
+}
+
+async fn f22_a_rebalance_storm(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape { contents: 4, rate: 50, ..Shape::default() }).await;
+    let load = stand.load();
+    stand.more_arrive(50, TAKEOVER).await;
+    for _ in 0..10 {
+        let victim = trial.random.random_range(0..4);
+        let ending = stand.contents[victim].take().expect("it runs");
+        let status = ending.terminate(Duration::from_secs(15)).await;
+        assert_eq!(status.code(), Some(0), "{status}");
+        stand.staff().await;
+        load.goes_on(trial.random.random_range(1..100)).await;
+    }
+    stand.ends(load, Terms { within: TAKEOVER, ..Terms::default() }).await.to_string()
+}
+
+async fn f24_commits_fail_as_the_group_moves_on(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape::default()).await;
+    let load = stand.load();
+    for _ in 0..2 {
+        stand.more_arrive(30, TAKEOVER).await;
+        trial.cluster.nodes()[0].to_contents.set(Mode::BlackHole);
+        load.goes_on(250).await;
+        trial.cluster.nodes()[0].to_contents.set(Mode::Forward);
+    }
+    let report = stand.ends(load, Terms { within: TAKEOVER, ..Terms::default() }).await;
+    assert!(report.count(End::Unknown) <= 2 * IN_FLIGHT, "{report}");
+    report.to_string()
+}
+
+async fn f28_a_slow_broker(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape::default()).await;
+    slow(trial, Duration::from_millis(500));
+    let load = stand.load();
+    load.goes_on(150).await;
+    slow_no_more(trial);
+    let report = stand.ends(load, Terms::default()).await;
+    let slowest = slowest(&stand);
+    assert!(slowest < 4_000.0 && report.given_up == 0, "the slowest took {slowest} ms; {report}");
+    format!("slowest push {slowest:.0} ms; {report}")
+}
+
+async fn f28_a_very_slow_broker(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape::default()).await;
+    slow(trial, Duration::from_millis(1_500));
+    let load = stand.load();
+    load.goes_on(100).await;
+    slow_no_more(trial);
+    let report = stand.ends(load, Terms::default()).await;
+    format!("slowest delivery {:.0} ms; {report}", slowest(&stand))
+}
+
+fn slow(trial: &Trial<'_>, each_way: Duration) {
+    trial.cluster.nodes().iter().for_each(|node| node.to_gateways.set(Mode::Latency(each_way)));
+}
+
+fn slow_no_more(trial: &Trial<'_>) {
+    trial.cluster.nodes().iter().for_each(|node| node.to_gateways.set(Mode::Forward));
+}
+
+/// The slowest delivery that was answered 200, milliseconds.
+pub(super) fn slowest(stand: &Stand) -> f64 {
+    let answered =
+        stand.pushed.iter().flat_map(|push| &push.attempts).filter(|attempt| attempt.status == 200);
+    answered.map(|attempt| attempt.ms).fold(0.0, f64::max)
+}
+
+async fn f29_the_brokers_report_is_lost(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape::default()).await;
+    let load = stand.load();
+    stand.more_arrive(30, PROGRESS).await;
+    trial.cluster.nodes()[0].to_gateways.set(Mode::DropAnswers);
+    load.goes_on(75).await;
+    slow_no_more(trial);
+    let report = stand.ends(load, Terms { within: TAKEOVER, ..Terms::default() }).await;
+    assert!(report.repeats > 0, "a record whose report was lost comes again: {report}");
+    report.to_string()
+}
+
+async fn f31_poison_records(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape::default()).await;
+    let load = stand.load();
+    stand.more_arrive(30, PROGRESS).await;
+    let (garbage, large) = (b"\xff\xff no event".to_vec(), vec![0xff; 900_000]);
+    let kinds: [(&str, &[u8], &str); 5] = [
+        ("poison-1", &garbage, "application/protobuf"),
+        ("poison-2", &garbage, "text/plain"),
+        ("poison-3", &large, "application/protobuf"),
+        ("poison-4", b"", "application/protobuf"),
+        ("", &garbage, ""),
+    ];
+    let producer = stand.kafka.producer("poison").unwrap();
+    let topic = stand.kafka.topic(proto::EVENTS.name);
+    for (id, value, kind) in kinds {
+        let headers = [("ce_id", id.into()), ("content-type", kind.into())];
+        let headers = if id.is_empty() { &headers[2..] } else { &headers[..] };
+        producer.send(&topic, b"poison", headers, Some(value)).unwrap().await.unwrap();
+    }
+    let aside = async || {
+        (stand.contents[0].as_ref()?.counts(&stand.http, "content_dlq_total").await >= 5.0).then_some(())
+    };
+    until("each is set aside", PROGRESS, aside).await;
+    poison_ends(&mut stand, load).await
+}
+
+/// A record without any id gets one from content-service, which the events topic does not show.
+async fn poison_ends(stand: &mut Stand, load: crate::load::Load) -> String {
+    let pushed = load.end().await;
+    stand.pushed.extend(pushed);
+    stand.handled(PROGRESS).await;
+    let books = crate::collect::books(stand).await;
+    let set_aside = books.outcomes.iter().filter(|outcome| outcome.end == End::SetAside).count();
+    let sent = books.outcomes.iter().filter(|outcome| outcome.end == End::Sent).count();
+    assert_eq!((set_aside, books.set_aside.len(), sent), (5, 5, stand.pushed.len()));
+    format!("{sent} sent beside {set_aside} set aside")
+}
+
+async fn f83_kafka_is_far_away(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape::default()).await;
+    let far = Mode::Latency(Duration::from_millis(40));
+    trial.cluster.nodes()[0].to_contents.set(far);
+    trial.cluster.nodes()[0].to_gateways.set(far);
+    let load = stand.load();
+    load.goes_on(200).await;
+    let report = stand.ends(load, Terms::default()).await;
+    trial.cluster.nodes()[0].to_contents.set(Mode::Forward);
+    slow_no_more(trial);
+    assert_eq!((report.count(End::Sent), report.given_up), (report.events, 0), "{report}");
+    format!("slowest push {:.0} ms; {report}", slowest(&stand))
+}

@@ -1,0 +1,287 @@
+//! The platform's API refuses, hangs, lies and forbids (F46–F60).
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, time::Instant};
+
+use super::rows;
+use crate::{
+    checker::End,
+    proxy::Mode,
+    stand::{Shape, Stand},
+    support::processes::until,
+    trial::{PROGRESS, Report, TAKEOVER, Terms, Trial},
+};
+
+rows! {
+    f46_the_platform_cannot_be_connected_to, 1, full,
+        "connections refused for 30 pushes, then taken", "each sent once";
+    f47_a_timeout_before_and_after_the_bytes, 1, short,
+        "30 pushes meet a closed port, 12 more a black hole that opens when they are told; 10 requests are cut after 50 bytes",
+        "30 sent, 12 unknown, 10 unknown that never arrived, exactly";
+    f48_the_answer_is_lost, 1, short,
+        "12 messages are taken and the connection reset", "12 unknown, each arrived once";
+    f49_server_errors_with_and_without_the_message, 1, full,
+        "500, 502, 503, 503 with Retry-After and 504, each taken and not taken, but for the one that says when to come again", "sent twice 0; none called sent";
+    f50_answers_that_are_none, 1, full,
+        "HTML, cut JSON, nothing, 10 MB, a broken body; two each, taken", "10 unknown; memory below its bound";
+    f51_the_system_is_busy, 1, full,
+        "errcode -1, six taken and six not", "12 unknown, sent twice 0";
+    f52_the_token_is_refused, 1, short,
+        "40001, 40014 and 42001 in turn for 15 sends under load", "all sent; tokens fetched ≤ one per refusal";
+    f53_others_refresh_the_token_too, 1, full,
+        "three content-services; another program forces a new token under load", "all sent; tokens fetched ≤ one per rotation for the fleet";
+    f55_a_minutes_quota_is_used_up, 1, full,
+        "45011 for one account, then ten pushes for it and ten for the other", "one call after it at most; the other account all sent";
+    f55_a_days_quota_is_used_up, 1, full,
+        "the same with 45009", "no call after it; the other account all sent";
+    f56_codes_that_close_a_user, 1, short,
+        "45015, 45047, 43004, 43019, 48002, 40003, 46004, 50005, one user each", "one call each, refused with its code";
+    f57_codes_that_stop_an_account, 1, full,
+        "48001, 48004, 45087 and 40013 for one account, a fresh system each", "no call after it; the other account all sent";
+    f59_the_platform_is_slow, 1, full,
+        "answers of 12 messages 4.9 s late", "12 unknown, each arrived once";
+    f60_the_platform_redirects, 1, full,
+        "302 to another address, 10 times", "nobody connects there; none called sent";
+}
+
+/// So many sends in a row without an answer stop their account for a while, and what is pushed then is refused.
+const STOPS: usize = 16;
+
+/// A trial without load: what is pushed, each text by somebody else, ends so.
+async fn told(stand: &mut Stand, faults: Value, count: usize) -> (Vec<String>, Report) {
+    // What a content-service asks the platform at its start must not use the faults up.
+    for account in 0..2 {
+        stand.push_each(account, "before", 1).await;
+    }
+    stand.handled(PROGRESS).await;
+    stand.script(faults).await;
+    let texts = stand.push_each(0, "u", count).await;
+    let terms = Terms { within: TAKEOVER, tail: count < STOPS, ..Terms::default() };
+    let report = stand.settles(Instant::now(), terms).await;
+    (texts, report)
+}
+
+fn only(end: End, count: usize) -> BTreeMap<End, usize> {
+    BTreeMap::from([(end, count)])
+}
+
+async fn f46_the_platform_cannot_be_connected_to(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape::default()).await;
+    stand.push_each(0, "before", 5).await;
+    stand.handled(PROGRESS).await;
+    stand.edges.api.set(Mode::Refuse);
+    let texts = stand.push_each(0, "u", 30).await;
+    let since = Instant::now();
+    assert_eq!(stand.arrived(), 5);
+    stand.edges.api.set(Mode::Forward);
+    let report = stand.settles(since, Terms { within: TAKEOVER, ..Terms::default() }).await;
+    assert_eq!(report.ends_of(&texts), only(End::Sent, 30), "{report}");
+    report.to_string()
+}
+
+async fn f47_a_timeout_before_and_after_the_bytes(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape::default()).await;
+    for account in 0..2 {
+        stand.push_each(account, "before", 5).await;
+    }
+    stand.handled(PROGRESS).await;
+    stand.edges.api.set(Mode::Refuse);
+    let before = stand.push_each(0, "b", 30).await;
+    stand.edges.api.set(Mode::Forward);
+    stand.handled(TAKEOVER).await;
+    stand.edges.api.set(Mode::CutAfter(50));
+    let cut = stand.push_each(0, "c", 10).await;
+    stand.handled(TAKEOVER).await;
+    stand.edges.api.set(Mode::BlackHole);
+    let after = stand.push_each(1, "a", 12).await;
+    stand.handled(TAKEOVER).await;
+    stand.edges.api.set(Mode::Forward);
+    let report = stand.settles(Instant::now(), Terms { tail: false, ..Terms::default() }).await;
+    let ends = [&before, &cut, &after].map(|texts| report.ends_of(texts));
+    assert_eq!(ends, [only(End::Sent, 30), only(End::Unknown, 10), only(End::Unknown, 12)], "{report}");
+    assert_eq!(arrived(&report, &cut), 0, "{report}");
+    report.to_string()
+}
+
+async fn f48_the_answer_is_lost(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape::default()).await;
+    let faults = json!({"path": "send", "kind": "reset", "taken": true, "count": 12});
+    let (texts, report) = told(&mut stand, faults, 12).await;
+    assert_eq!(report.ends_of(&texts), only(End::Unknown, 12), "{report}");
+    assert!(arrived(&report, &texts) == 12, "{report}");
+    report.to_string()
+}
+
+fn arrived(report: &Report, texts: &[String]) -> usize {
+    report.books.arrivals.iter().filter(|arrival| texts.contains(&arrival.text)).count()
+}
+
+async fn f49_server_errors_with_and_without_the_message(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape::default()).await;
+    let kinds = [(500, None), (502, None), (503, None), (503, Some(1)), (504, None)];
+    let both = kinds.iter().flat_map(|(status, retry)| [true, false].map(|taken| (status, retry, taken)));
+    // Who says when to come again says that nothing was done.
+    let both = both.filter(|(_, retry, taken)| retry.is_none() || !taken);
+    let fault = |(status, retry, taken)| json!({"path": "send", "kind": "status", "status": status, "retry_after": retry, "taken": taken, "count": 1});
+    let (texts, report) = told(&mut stand, both.map(fault).collect(), 9).await;
+    let ends = report.ends_of(&texts);
+    assert_eq!(ends.values().sum::<usize>(), 9, "{report}");
+    format!("{ends:?}; {report}")
+}
+
+async fn f50_answers_that_are_none(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape::default()).await;
+    let body = |text: &str, repeat: usize| json!({"path": "send", "kind": "body", "text": text, "repeat": repeat, "taken": true, "count": 2});
+    let faults = json!([
+        body("<html>busy</html>", 1),
+        body(r#"{"errcode":0,"errm"#, 1),
+        body("", 1),
+        body("0123456789", 1_000_000),
+        {"path": "send", "kind": "cut", "text": r#"{"errcode":0}"#, "taken": true, "count": 2},
+    ]);
+    let (texts, report) = told(&mut stand, faults, 10).await;
+    assert_eq!(report.ends_of(&texts), only(End::Unknown, 10), "{report}");
+    let rss = stand.contents[0].as_ref().map_or(0, |content| content.vitals().rss);
+    format!("content-service has {rss} MiB; {report}")
+}
+
+async fn f51_the_system_is_busy(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape::default()).await;
+    let busy =
+        |taken: bool| json!({"path": "send", "kind": "errcode", "errcode": -1, "taken": taken, "count": 6});
+    let (texts, report) = told(&mut stand, json!([busy(true), busy(false)]), 12).await;
+    assert_eq!(report.ends_of(&texts), only(End::Unknown, 12), "{report}");
+    format!("{} of 12 arrived; {report}", arrived(&report, &texts))
+}
+
+/// Counts calls of the token endpoints: a fault that changes nothing is used up by each.
+async fn counting_tokens(stand: &Stand) {
+    stand.script(json!({"path": "token", "kind": "pass", "count": 1_000})).await;
+}
+
+async fn tokens_fetched(stand: &Stand) -> u64 {
+    let left = stand.ask("/sim/faults").await;
+    let faults = left["faults"].as_array().or_else(|| left.as_array()).unwrap().clone();
+    let token = faults.iter().find(|fault| fault["path"] == "token").expect("fewer than a thousand tokens");
+    1_000 - token["count"].as_u64().unwrap()
+}
+
+async fn f52_the_token_is_refused(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape::default()).await;
+    let load = stand.load();
+    stand.more_arrive(50, PROGRESS).await;
+    counting_tokens(&stand).await;
+    let refuse = |code: i32| json!({"path": "send", "kind": "errcode", "errcode": code, "count": 5});
+    stand.script([40_001, 40_014, 42_001].map(refuse).into_iter().collect()).await;
+    stand.more_arrive(100, PROGRESS).await;
+    let fetched = tokens_fetched(&stand).await;
+    let report = stand.ends(load, Terms::default()).await;
+    assert_eq!(report.count(End::Sent), report.events, "{report}");
+    assert!(fetched <= 15, "{fetched} tokens fetched for 15 refusals; {report}");
+    format!("{fetched} tokens fetched for 15 refusals; {report}")
+}
+
+async fn f53_others_refresh_the_token_too(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape { contents: 3, ..Shape::default() }).await;
+    let load = stand.load();
+    stand.more_arrive(100, TAKEOVER).await;
+    counting_tokens(&stand).await;
+    let account = stand.pusher.accounts[0].clone();
+    let forced = json!({"grant_type": "client_credential", "appid": account.app_id, "secret": account.app_secret, "force_refresh": true});
+    let url = format!("http://{}/cgi-bin/stable_token", stand.edges.api.address());
+    let answer: Value = stand.http.post(url).json(&forced).send().await.unwrap().json().await.unwrap();
+    assert!(answer["access_token"].is_string(), "{answer}");
+    stand.more_arrive(150, PROGRESS).await;
+    let fetched = tokens_fetched(&stand).await;
+    let report = stand.ends(load, Terms::default()).await;
+    assert_eq!(report.count(End::Sent), report.events, "{report}");
+    assert!(fetched <= 1 + 1, "{fetched} token calls for one rotation; {report}");
+    format!("{} token calls of three replicas for one rotation; {report}", fetched - 1)
+}
+
+/// One account meets a code that stops it; then both are pushed to.
+async fn stopped(trial: &mut Trial<'_>, errcode: i32) -> (usize, Report) {
+    let mut stand = trial.stand(Shape::default()).await;
+    for account in 0..2 {
+        stand.push_each(account, "before", 2).await;
+    }
+    stand.handled(PROGRESS).await;
+    stand.script(json!({"path": "send", "kind": "errcode", "errcode": errcode, "account": "csair"})).await;
+    let first = (std::sync::Arc::clone(&stand.pusher), stand.pusher.text(0, "first"));
+    let pushed = first.0.push(first.1).await;
+    stand.pushed.push(pushed);
+    let calls = async || (calls_of(&stand).await > 2).then_some(());
+    until("the account has met the code", PROGRESS, calls).await;
+    let before = calls_of(&stand).await;
+    stand.push_each(0, "stopped", 10).await;
+    let others = stand.push_each(1, "other", 10).await;
+    let terms = Terms { within: Duration::from_secs(90), tail: false, ..Terms::default() };
+    let report = stand.settles(Instant::now(), terms).await;
+    assert_eq!(report.ends_of(&others), only(End::Sent, 10), "{report}");
+    (calls_of(&stand).await - before, report)
+}
+
+/// Calls of `custom/send` for the first account.
+async fn calls_of(stand: &Stand) -> usize {
+    let sends = stand.ask("/sim/sends?account=csair").await;
+    sends["sends"].as_array().unwrap().len()
+}
+
+async fn f55_a_minutes_quota_is_used_up(trial: &mut Trial<'_>) -> String {
+    let (calls, report) = stopped(trial, 45_011).await;
+    assert!(calls <= 1, "{calls} calls after 45011; {report}");
+    format!("{calls} calls after it, in the minute that followed; {report}")
+}
+
+async fn f55_a_days_quota_is_used_up(trial: &mut Trial<'_>) -> String {
+    let (calls, report) = stopped(trial, 45_009).await;
+    assert_eq!(calls, 0, "calls after 45009; {report}");
+    report.to_string()
+}
+
+async fn f56_codes_that_close_a_user(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape::default()).await;
+    let codes = [45_015, 45_047, 43_004, 43_019, 48_002, 40_003, 46_004, 50_005];
+    let fault = |(n, code): (usize, &i32)| json!({"path": "send", "openid": format!("u{n}"), "kind": "errcode", "errcode": code});
+    let (texts, report) = told(&mut stand, codes.iter().enumerate().map(fault).collect(), codes.len()).await;
+    assert_eq!(report.ends_of(&texts), only(End::Refused, codes.len()), "{report}");
+    for n in 0..codes.len() {
+        let sends = stand.ask(&format!("/sim/sends?openid=u{n}")).await;
+        assert_eq!(sends["sends"].as_array().unwrap().len(), 1, "{sends}");
+    }
+    report.to_string()
+}
+
+async fn f57_codes_that_stop_an_account(trial: &mut Trial<'_>) -> String {
+    let mut told = Vec::new();
+    for errcode in [48_001, 48_004, 45_087, 40_013] {
+        let (calls, report) = stopped(trial, errcode).await;
+        trial.clean().await;
+        assert_eq!(calls, 0, "calls after {errcode}; {report}");
+        told.push(format!("{errcode}: {calls} calls after it, {} refused", report.count(End::Refused)));
+    }
+    told.join("; ")
+}
+
+async fn f59_the_platform_is_slow(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape::default()).await;
+    let faults = json!({"path": "send", "kind": "pass", "delay_ms": 4_900, "count": 12});
+    let (texts, report) = told(&mut stand, faults, 12).await;
+    assert_eq!(report.ends_of(&texts), only(End::Unknown, 12), "{report}");
+    report.to_string()
+}
+
+async fn f60_the_platform_redirects(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape::default()).await;
+    let elsewhere = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let location = format!("http://{}/latest/meta-data", elsewhere.local_addr().unwrap());
+    let faults = json!({"path": "send", "kind": "redirect", "location": location, "count": 10});
+    let (texts, report) = told(&mut stand, faults, 10).await;
+    let connected = tokio::time::timeout(Duration::ZERO, elsewhere.accept()).await;
+    assert!(connected.is_err(), "somebody followed a redirect");
+    let ends = report.ends_of(&texts);
+    assert_eq!(ends.get(&End::Sent), None, "{report}");
+    format!("{ends:?}; {report}")
+}

@@ -1,0 +1,226 @@
+//! Redis dies, hangs, slows down, forgets, fails over and fills up; profile-service is slow or leaves (F33–F43, F82).
+
+use std::time::Duration;
+
+use redis::Cmd;
+use runtime::redis::{Redis, RedisConfig};
+
+use super::rows;
+use crate::{
+    checker::{Allowed, End},
+    collect,
+    proxy::{Mode, Proxy},
+    stand::{Shape, Stand},
+    support::{processes::until, redis::RedisServer},
+    trial::{IN_FLIGHT, PROGRESS, TAKEOVER, Terms, Trial},
+};
+
+rows! {
+    f33_redis_is_killed, 1, full,
+        "SIGKILL, started again on its data 125 pushes (5 s) later", "no send begins without it (≤ 64 were under way); unknown ≤ 64";
+    f34_redis_hangs, 1, full,
+        "SIGSTOP for 500 pushes (20 s), then SIGCONT", "no send begins meanwhile, sent twice 0";
+    f35_redis_is_slow, 1, full,
+        "20 ms each way", "all sent";
+    f35_redis_is_slower_than_its_deadline, 1, full,
+        "100 ms each way for 125 pushes: no call is answered within its 100 ms", "sent twice 0, nothing lost, settled < 15 s after";
+    f36_a_replica_takes_over_without_the_last_writes, 1, short,
+        "replication is held for 25 pushes, the primary killed, the replica promoted and led to", "sent twice ≤ what was not yet committed (64)";
+    f37_redis_is_full, 1, full,
+        "maxmemory under what is used (noeviction) for 125 pushes, then raised", "no send begins meanwhile; nothing lost or sent twice";
+    f39_everything_in_redis_is_gone, 1, full,
+        "FLUSHALL under load", "sent twice ≤ what was not yet committed (64)";
+    f40_scripts_are_forgotten, 1, full,
+        "SCRIPT FLUSH five times under load", "all sent";
+    f42_profile_service_hangs, 1, full,
+        "its answers two seconds late, then none at all, for 100 pushes each", "every event is answered: the neutral edition";
+    f43_connections_to_profile_service_end_all_the_time, 1, full,
+        "each connection is asked to end after a second", "all sent, without profile < 20 %";
+    f82_edges_go_silent, 1, full,
+        "profile-service and Redis behind black holes for 250 pushes (10 s): nothing is closed, nothing comes",
+        "sent twice 0, settled < 30 s";
+}
+
+/// Messages that arrived while `fault` held: those that were under way, and no more.
+async fn few_arrive(stand: &Stand, before: usize) -> usize {
+    let meanwhile = stand.arrived() - before;
+    assert!(meanwhile <= IN_FLIGHT, "{meanwhile} messages left without a ledger");
+    meanwhile
+}
+
+async fn f33_redis_is_killed(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape::default()).await;
+    let load = stand.load();
+    stand.more_arrive(50, PROGRESS).await;
+    stand.redis.kill();
+    let before = stand.arrived();
+    load.goes_on(125).await;
+    let meanwhile = few_arrive(&stand, before).await;
+    stand.redis.start_again().await;
+    stand.more_arrive(100, PROGRESS).await;
+    let report = stand.ends(load, Terms::default()).await;
+    assert!(report.count(End::Unknown) <= IN_FLIGHT, "{report}");
+    format!("{meanwhile} arrived meanwhile; {report}")
+}
+
+async fn f34_redis_hangs(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape::default()).await;
+    let load = stand.load();
+    stand.more_arrive(50, PROGRESS).await;
+    stand.redis.signal("STOP");
+    let before = stand.arrived();
+    load.goes_on(500).await;
+    let meanwhile = few_arrive(&stand, before).await;
+    stand.redis.signal("CONT");
+    stand.more_arrive(100, PROGRESS).await;
+    let report = stand.ends(load, Terms::default()).await;
+    format!("{meanwhile} arrived meanwhile; {report}")
+}
+
+async fn f35_redis_is_slow(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape::default()).await;
+    latency(&stand, 20);
+    let load = stand.load();
+    stand.more_arrive(150, TAKEOVER).await;
+    let report = stand.ends(load, Terms::default()).await;
+    assert_eq!(report.count(End::Sent), report.events, "{report}");
+    report.to_string()
+}
+
+async fn f35_redis_is_slower_than_its_deadline(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape::default()).await;
+    let load = stand.load();
+    stand.more_arrive(50, PROGRESS).await;
+    latency(&stand, 100);
+    load.goes_on(125).await;
+    latency(&stand, 0);
+    stand.more_arrive(50, PROGRESS).await;
+    stand.ends(load, Terms::default()).await.to_string()
+}
+
+fn latency(stand: &Stand, ms: u64) {
+    let mode = if ms == 0 { Mode::Forward } else { Mode::Latency(Duration::from_millis(ms)) };
+    [&stand.edges.ledger, &stand.edges.memory].iter().for_each(|edge| edge.set(mode));
+}
+
+fn client(server: &RedisServer) -> Redis {
+    Redis::new(&RedisConfig { url: server.url(), deadline: Duration::from_secs(10) }, "").unwrap()
+}
+
+async fn asks(redis: &Redis, words: &[&str]) -> String {
+    let mut command = Cmd::new();
+    words.iter().for_each(|word| _ = command.arg(*word));
+    redis.query::<String>(&command).await.unwrap()
+}
+
+/// The ledger loses acknowledged writes: what was not yet committed may be sent again, and is counted.
+const FORGETFUL: Terms =
+    Terms { allowed: Allowed { duplicates: IN_FLIGHT, ledger_lost: true }, within: TAKEOVER, tail: true };
+
+async fn f36_a_replica_takes_over_without_the_last_writes(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape::default()).await;
+    let replica = RedisServer::start().await;
+    let held = Proxy::before(vec![([127, 0, 0, 1], stand.redis.port()).into()]).await;
+    let (second, port) = (client(&replica), held.address().port().to_string());
+    asks(&second, &["REPLICAOF", "127.0.0.1", &port]).await;
+    let copied = async || {
+        asks(&second, &["INFO", "replication"]).await.contains("master_link_status:up").then_some(())
+    };
+    until("the replica has copied everything", PROGRESS, copied).await;
+    let load = stand.load();
+    stand.more_arrive(50, PROGRESS).await;
+    held.set(Mode::BlackHole);
+    load.goes_on(25).await;
+    stand.redis.kill();
+    asks(&second, &["REPLICAOF", "NO", "ONE"]).await;
+    for edge in [&stand.edges.ledger, &stand.edges.memory] {
+        edge.lead_to(vec![([127, 0, 0, 1], replica.port()).into()]);
+    }
+    stand.redis = replica;
+    stand.more_arrive(100, TAKEOVER).await;
+    stand.ends(load, FORGETFUL).await.to_string()
+}
+
+async fn f37_redis_is_full(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape::default()).await;
+    let load = stand.load();
+    stand.more_arrive(50, PROGRESS).await;
+    let redis = collect::redis(&stand);
+    asks(&redis, &["CONFIG", "SET", "maxmemory", "1000000"]).await;
+    let before = stand.arrived();
+    load.goes_on(125).await;
+    let meanwhile = few_arrive(&stand, before).await;
+    asks(&redis, &["CONFIG", "SET", "maxmemory", "0"]).await;
+    stand.more_arrive(100, PROGRESS).await;
+    let report = stand.ends(load, Terms::default()).await;
+    format!("{meanwhile} arrived meanwhile; {report}")
+}
+
+async fn f39_everything_in_redis_is_gone(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape::default()).await;
+    stand.answers_slowly().await;
+    let load = stand.load();
+    stand.more_arrive(50, PROGRESS).await;
+    asks(&collect::redis(&stand), &["FLUSHALL"]).await;
+    stand.more_arrive(50, PROGRESS).await;
+    stand.ends(load, FORGETFUL).await.to_string()
+}
+
+async fn f40_scripts_are_forgotten(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape::default()).await;
+    let load = stand.load();
+    for _ in 0..5 {
+        stand.more_arrive(20, PROGRESS).await;
+        asks(&collect::redis(&stand), &["SCRIPT", "FLUSH"]).await;
+    }
+    let report = stand.ends(load, Terms::default()).await;
+    assert_eq!(report.count(End::Sent), report.events, "{report}");
+    report.to_string()
+}
+
+async fn f42_profile_service_hangs(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape::default()).await;
+    let load = stand.load();
+    stand.more_arrive(30, PROGRESS).await;
+    for mode in [Mode::Latency(Duration::from_secs(1)), Mode::BlackHole] {
+        stand.edges.enrich.set(mode);
+        stand.more_arrive(100, TAKEOVER).await;
+    }
+    stand.edges.enrich.set(Mode::Forward);
+    let report = stand.ends(load, Terms::default()).await;
+    assert_eq!(report.count(End::Sent), report.events, "{report}");
+    format!("{}; {report}", without_profile(&stand, report.events).await.1)
+}
+
+/// Replies made without a profile: their share, and a sentence.
+async fn without_profile(stand: &Stand, events: usize) -> (f64, String) {
+    let content = stand.contents[0].as_ref().expect("it runs");
+    let neutral = content.counts(&stand.http, "content_fallbacks_total{name=\"profile\"").await;
+    #[expect(clippy::cast_precision_loss, reason = "a count of pushes")]
+    let share = 100.0 * neutral / events as f64;
+    (share, format!("{neutral} of {events} without profile"))
+}
+
+async fn f43_connections_to_profile_service_end_all_the_time(trial: &mut Trial<'_>) -> String {
+    let shape = Shape { profile: "max_connection_age = '1s'", ..Shape::default() };
+    let mut stand = trial.stand(shape).await;
+    let load = stand.load();
+    load.goes_on(250).await;
+    let report = stand.ends(load, Terms::default()).await;
+    let (share, told) = without_profile(&stand, report.events).await;
+    assert_eq!(report.count(End::Sent), report.events, "{report}");
+    assert!(share < 20.0, "{told}; {report}");
+    format!("{told}; {report}")
+}
+
+async fn f82_edges_go_silent(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape::default()).await;
+    let load = stand.load();
+    stand.more_arrive(50, PROGRESS).await;
+    let edges = [&stand.edges.ledger, &stand.edges.memory, &stand.edges.enrich];
+    edges.iter().for_each(|edge| edge.set(Mode::BlackHole));
+    load.goes_on(250).await;
+    edges.iter().for_each(|edge| edge.set(Mode::Forward));
+    stand.more_arrive(100, TAKEOVER).await;
+    stand.ends(load, Terms { within: TAKEOVER, ..Terms::default() }).await.to_string()
+}

@@ -1,0 +1,326 @@
+//! A system to break: its own Redis, topics and platform, the services as processes, and a proxy on every edge between them.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use runtime::{clock::Clock, kafka::Kafka};
+use serde_json::{Value, json};
+use simulator::Simulator;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use yingbin::example::{Account, Example};
+
+use crate::{
+    cluster::{Client, Cluster},
+    load::{Load, Pushed, Pusher},
+    proxy::Proxy,
+    service::{Service, names},
+    support::{
+        processes::{free_port, repository},
+        redis::RedisServer,
+    },
+};
+
+const PLAYBOOK: &str = include_str!("playbook.yaml");
+/// Shared by gateway and content-service of a test.
+const SECRET: &str = "the secret of the fault tests";
+
+/// How many of what, and settings beside the usual ones.
+#[derive(Clone, Debug)]
+pub(crate) struct Shape {
+    pub(crate) gateways: usize,
+    pub(crate) contents: usize,
+    /// Tables for profile-service.
+    pub(crate) profile: &'static str,
+    /// Pushes a second.
+    pub(crate) rate: u32,
+    /// `FAILPOINTS` of the first gateway and of the first content-service, where their build has any.
+    pub(crate) failpoints: String,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self { gateways: 1, contents: 1, profile: "", rate: 25, failpoints: String::new() }
+    }
+}
+
+/// The edges.
+pub(crate) struct Edges {
+    /// Platform → gateways.
+    pub(crate) push: Proxy,
+    /// content-services → platform.
+    pub(crate) api: Proxy,
+    /// content-services → Redis.
+    pub(crate) ledger: Proxy,
+    /// profile-service → Redis.
+    pub(crate) memory: Proxy,
+    /// content-services → profile-service.
+    pub(crate) enrich: Proxy,
+}
+
+/// The system.
+pub(crate) struct Stand {
+    /// As the tests reach it.
+    pub(crate) kafka: Kafka,
+    kafkas: [Kafka; 2],
+    pub(crate) redis: RedisServer,
+    pub(crate) pusher: Arc<Pusher>,
+    platform: String,
+    pub(crate) edges: Edges,
+    pub(crate) gateways: Vec<Option<Service>>,
+    pub(crate) contents: Vec<Option<Service>>,
+    pub(crate) profile: Option<Service>,
+    gateway_ports: Vec<u16>,
+    profile_port: u16,
+    pub(crate) shape: Shape,
+    pub(crate) pushed: Vec<Pushed>,
+    pub(crate) seed: u64,
+    pub(crate) http: reqwest::Client,
+    folder: PathBuf,
+    _ending: DropGuard,
+}
+
+impl Stand {
+    /// Everything, ready.
+    pub(crate) async fn open(
+        cluster: &Cluster,
+        namespace: &str,
+        shape: Shape,
+        seed: u64,
+        folder: &Path,
+    ) -> Self {
+        let _installed = rustls::crypto::ring::default_provider().install_default();
+        cluster.create_topics(namespace).await;
+        let redis = RedisServer::start().await;
+        let profile_port = free_port();
+        let gateway_ports: Vec<u16> = (0..shape.gateways).map(|_| free_port()).collect();
+        let push = Proxy::before(gateway_ports.iter().map(|port| local(*port)).collect()).await;
+        let accounts: Vec<Account> = ["csair", "qianjiang"].map(account).into();
+        let (simulator, platform, ending) = platform(&accounts, &push).await;
+        for account in &accounts {
+            let playbook = PLAYBOOK.replace("ACCOUNT", &account.name);
+            fs::write(folder.join(format!("{}.yaml", account.name)), playbook).unwrap();
+        }
+        let edges = Edges {
+            push,
+            api: Proxy::before(vec![platform]).await,
+            ledger: Proxy::before(vec![local(redis.port())]).await,
+            memory: Proxy::before(vec![local(redis.port())]).await,
+            enrich: Proxy::before(vec![local(profile_port)]).await,
+        };
+        let mut stand = Self {
+            kafka: cluster.kafka(Client::Test, namespace),
+            kafkas: [Client::Gateway, Client::Content].map(|client| cluster.kafka(client, namespace)),
+            redis,
+            pusher: Arc::new(Pusher::new(simulator, accounts)),
+            platform: format!("http://{platform}"),
+            edges,
+            gateways: (0..shape.gateways).map(|_| None).collect(),
+            contents: (0..shape.contents).map(|_| None).collect(),
+            profile: None,
+            gateway_ports,
+            profile_port,
+            shape,
+            pushed: Vec::new(),
+            seed,
+            http: reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap(),
+            folder: folder.to_owned(),
+            _ending: ending,
+        };
+        stand.staff().await;
+        stand
+    }
+
+    /// Starts whoever is missing and waits until all are ready.
+    pub(crate) async fn staff(&mut self) {
+        let failpoints = |n: usize| {
+            let armed = n == 0 && !self.shape.failpoints.is_empty();
+            if armed { vec![("FAILPOINTS", self.shape.failpoints.clone())] } else { Vec::new() }
+        };
+        if self.profile.is_none() {
+            let settings = self.profile_settings();
+            self.profile = Some(self.launch("profile-service", 0, &self.kafka, &settings, &[]));
+        }
+        for n in 0..self.gateways.len() {
+            if self.gateways[n].is_none() {
+                let settings = self.gateway_settings(n);
+                self.gateways[n] =
+                    Some(self.launch("gateway", n, &self.kafkas[0], &settings, &failpoints(n)));
+            }
+        }
+        for n in 0..self.contents.len() {
+            if self.contents[n].is_none() {
+                let settings = self.content_settings();
+                let started = self.launch("content-service", n, &self.kafkas[1], &settings, &failpoints(n));
+                self.contents[n] = Some(started);
+            }
+        }
+        // Whoever is started again is whole.
+        self.shape.failpoints.clear();
+        let all = self.gateways.iter_mut().chain(&mut self.contents).chain([&mut self.profile]);
+        for service in all.flatten() {
+            service.ready(&self.http).await;
+        }
+    }
+
+    fn launch(
+        &self,
+        program: &str,
+        n: usize,
+        Kafka { bootstrap, namespace, .. }: &Kafka,
+        own: &str,
+        variables: &[(&str, String)],
+    ) -> Service {
+        let admin = free_port();
+        let common = format!(
+            "namespace = '{namespace}'\n[kafka]\nbootstrap = '{bootstrap}'\n[admin]\nlisten = '{}'\n",
+            local(admin)
+        );
+        Service::launch(program, &format!("{program}-{n}"), &self.folder, admin, &(common + own), variables)
+    }
+
+    fn gateway_settings(&self, n: usize) -> String {
+        let folder = self.folder.join(format!("spool-{n}"));
+        // A build from before the spool is tested too.
+        let spool = if names("gateway", "spool.dir") {
+            fs::create_dir_all(&folder).unwrap();
+            format!("[spool]\ndir = '{}'\n", folder.display())
+        } else {
+            String::new()
+        };
+        let accounts = self.pusher.accounts.iter().map(|account| {
+            let Account { name, app_id, token, aes_key, mode, home_url, .. } = account;
+            format!(
+                "[[accounts]]\nname = '{name}'\napp_id = '{app_id}'\ntoken = '{token}'\naes_key = '{aes_key}'\n\
+                 mode = '{}'\nhome_url = '{home_url}'\n",
+                mode.as_str()
+            )
+        });
+        format!(
+            "[gateway]\nlisten = '{}'\n[shutdown]\nannounce = '100ms'\n[links]\nsecret = '{SECRET}'\n{spool}{}",
+            local(self.gateway_ports[n]),
+            accounts.collect::<String>()
+        )
+    }
+
+    fn profile_settings(&self) -> String {
+        let (port, redis, more) = (local(self.profile_port), self.edges.memory.address(), self.shape.profile);
+        format!("[grpc]\nlisten = '{port}'\n{more}\n[redis]\nurl = 'redis://{redis}'\n")
+    }
+
+    fn content_settings(&self) -> String {
+        let Edges { push, api, ledger, enrich, .. } = &self.edges;
+        let accounts = self.pusher.accounts.iter().map(|account| {
+            let Account { name, app_id, app_secret, .. } = account;
+            let kind = if name == "csair" { "official" } else { "mini_program" };
+            let playbook = self.folder.join(format!("{name}.yaml"));
+            format!(
+                "[[accounts]]\nname = '{name}'\napp_id = '{app_id}'\nsecret = '{app_secret}'\nkind = '{kind}'\n\
+                 api = 'http://{}'\nplaybook = '{}'\n",
+                api.address(),
+                playbook.display()
+            )
+        });
+        format!(
+            "[delivery]\ncheck_right = false\n[redis]\nurl = 'redis://{}'\n[profile]\nendpoint = 'http://{}'\n\
+             [links]\nsecret = '{SECRET}'\nbase_url = 'http://{}'\n{}",
+            ledger.address(),
+            enrich.address(),
+            push.address(),
+            accounts.collect::<String>()
+        )
+    }
+
+    /// The usual load; the same seed pushes the same.
+    pub(crate) fn load(&self) -> Load {
+        Load::start(&self.pusher, self.shape.rate, self.seed)
+    }
+
+    /// Pushes so many texts of one account, each by somebody else, and waits until they are taken.
+    pub(crate) async fn push_each(&mut self, account: usize, who: &str, count: usize) -> Vec<String> {
+        let pushes = (0..count).map(|n| {
+            let (pusher, order) = (Arc::clone(&self.pusher), self.pusher.text(account, &format!("{who}{n}")));
+            tokio::spawn(async move { pusher.push(order).await })
+        });
+        let mut texts = Vec::new();
+        for push in pushes.collect::<Vec<_>>() {
+            let pushed = push.await.unwrap();
+            texts.push(pushed.text.clone());
+            self.pushed.push(pushed);
+        }
+        texts
+    }
+
+    /// The address of an account at one gateway, past the proxy.
+    pub(crate) fn at_gateway(&self, n: usize, account: usize) -> String {
+        format!("http://{}/wechat/{}", local(self.gateway_ports[n]), self.pusher.accounts[account].name)
+    }
+
+    /// The address that new pushes go to: a gateway that is about to end is left out, as its routing would.
+    pub(crate) fn route_to(&self, gateways: &[usize]) {
+        self.edges.push.lead_to(gateways.iter().map(|n| local(self.gateway_ports[*n])).collect());
+    }
+
+    /// Scripts faults of the platform.
+    pub(crate) async fn script(&self, faults: Value) {
+        let url = format!("{}/sim/faults", self.platform);
+        self.http.post(url).json(&faults).send().await.unwrap().error_for_status().unwrap();
+    }
+
+    /// Forgets what was scripted and not met.
+    pub(crate) async fn unscript(&self) {
+        self.http.delete(format!("{}/sim/faults", self.platform)).send().await.unwrap();
+    }
+
+    /// What the control of the platform tells.
+    pub(crate) async fn ask(&self, path: &str) -> Value {
+        let answer = self.http.get(format!("{}{path}", self.platform)).send().await.unwrap();
+        answer.json().await.unwrap()
+    }
+
+    /// From now on the platform takes messages at once and answers each late, so that many are taken and not answered.
+    pub(crate) async fn answers_slowly(&self) {
+        self.script(
+            json!({"path": "send", "count": 1_000_000, "kind": "drip", "taken": true, "every_ms": 30,
+            "text": r#"{"errcode":0,"errmsg":"ok"}"#}),
+        )
+        .await;
+    }
+
+    /// Messages that have arrived.
+    pub(crate) fn arrived(&self) -> usize {
+        self.pusher.simulator.arrivals(0, None).len()
+    }
+
+    /// The services that run.
+    pub(crate) fn services(&self) -> impl Iterator<Item = &Service> {
+        self.gateways.iter().chain(&self.contents).chain([&self.profile]).flatten()
+    }
+}
+
+fn account(name: &str) -> Account {
+    Example::read(&repository().join("examples").join(name)).unwrap().account
+}
+
+async fn platform(accounts: &[Account], push: &Proxy) -> (Simulator, SocketAddr, DropGuard) {
+    let gateway = format!("http://{}", push.address());
+    let config = simulator::Config {
+        accounts: accounts.iter().map(|account| account.simulated(&gateway)).collect(),
+        keep: 1_000_000,
+        ..simulator::Config::default()
+    };
+    let simulator = Simulator::new(config, Clock::system()).unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let ending = CancellationToken::new();
+    tokio::spawn(simulator.clone().serve(listener, axum::Router::new(), ending.clone()));
+    (simulator, address, ending.drop_guard())
+}
+
+fn local(port: u16) -> SocketAddr {
+    ([127, 0, 0, 1], port).into()
+}

@@ -1,0 +1,247 @@
+//! One fault being tried: its seed and servers, and what has to hold when it is over.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use rand::{SeedableRng as _, rngs::StdRng};
+use runtime::clock::Clock;
+use tokio::time::Instant;
+
+use crate::{
+    checker::{Allowed, Books, End, check, duplicates, outcomes},
+    cluster::Cluster,
+    collect,
+    load::Load,
+    service::Vitals,
+    stand::{Shape, Stand},
+    support::{kafka, processes::until},
+};
+
+/// How soon the lag has to be gone when a fault has ended (I6).
+pub(crate) const PROGRESS: Duration = Duration::from_secs(15);
+/// The same where a member was lost: it is missed after six seconds, and what it had under way is waited for as long as its lease.
+pub(crate) const TAKEOVER: Duration = Duration::from_secs(30);
+/// Bound on the time from a push to its reply when everything is well again (I6), milliseconds.
+const WELL_MS: i64 = 5_000;
+/// Pushes by which that is measured.
+const TAIL: usize = 20;
+/// Bounds of a process (I7): resident MiB, and descriptors beyond those at the start.
+const MOST_RSS: u64 = 400;
+const MORE_FILES: usize = 200;
+/// Who writes more than five times while nothing is sent gets five answers: rights do not add up.
+const USED_UP: &str = "send right used up";
+/// Sends that a content-service has in flight at most.
+pub(crate) const IN_FLIGHT: usize = 64;
+
+/// One fault being tried.
+pub(crate) struct Trial<'a> {
+    pub(crate) seed: u64,
+    pub(crate) random: StdRng,
+    pub(crate) cluster: &'a mut Cluster,
+    name: String,
+    stands: usize,
+    folder: PathBuf,
+}
+
+/// What has to hold beside the invariants, and what the fault may cost.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    pub(crate) allowed: Allowed,
+    /// The lag has to be gone within this time.
+    pub(crate) within: Duration,
+    /// New pushes have to be answered by a message in time.
+    pub(crate) tail: bool,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self { allowed: Allowed::default(), within: PROGRESS, tail: true }
+    }
+}
+
+/// What was measured.
+pub(crate) struct Report {
+    pub(crate) books: Books,
+    pub(crate) ends: BTreeMap<End, usize>,
+    /// Pushes that no delivery of was answered 200.
+    pub(crate) given_up: usize,
+    /// Distinct events, and records of them beyond the first.
+    pub(crate) events: usize,
+    pub(crate) repeats: usize,
+    pub(crate) duplicates: usize,
+    settled: Duration,
+    tail_ms: Option<i64>,
+    vitals: Vec<Vitals>,
+}
+
+impl<'a> Trial<'a> {
+    pub(crate) fn new(name: &str, seed: u64, cluster: &'a mut Cluster, folder: &Path) -> Self {
+        let (name, random) = (name.to_owned(), StdRng::seed_from_u64(seed));
+        Self { seed, random, cluster, name, stands: 0, folder: folder.to_owned() }
+    }
+
+    /// Names of topics and groups: no other system has had them on these servers.
+    fn namespace(&self) -> String {
+        format!("{}-{}.", self.name, self.stands)
+    }
+
+    /// A system of its own on the servers.
+    pub(crate) async fn stand(&mut self, shape: Shape) -> Stand {
+        self.stands += 1;
+        Stand::open(self.cluster, &self.namespace(), shape, self.seed, &self.folder).await
+    }
+
+    /// Its topics are no longer needed.
+    pub(crate) async fn clean(&mut self) {
+        self.cluster.delete_topics(&self.namespace()).await;
+    }
+}
+
+impl Stand {
+    /// The load ends as the fault has; then everything has to settle, new pushes have to be answered, and the books to agree.
+    pub(crate) async fn ends(&mut self, load: Load, terms: Terms) -> Report {
+        let since = Instant::now();
+        let pushed = load.end().await;
+        self.pushed.extend(pushed);
+        self.settles(since, terms).await
+    }
+
+    /// The same where nothing pushes by itself.
+    pub(crate) async fn settles(&mut self, since: Instant, terms: Terms) -> Report {
+        let within = terms.within.max(Duration::from_secs(60));
+        kafka::handled(&self.kafka, "content-service", proto::EVENTS, within).await;
+        let settled = since.elapsed();
+        let tail_ms = if terms.tail { Some(self.tail().await) } else { None };
+        let books = collect::books(self).await;
+        let report = self.report(books, settled, tail_ms);
+        let broken = check(&report.books, terms.allowed);
+        assert!(broken.is_empty(), "{report}; {} broken: {:?}", broken.len(), &broken[..broken.len().min(8)]);
+        let odd: Vec<&str> = report.suppressed().filter(|reason| *reason != USED_UP).collect();
+        assert!(odd.is_empty(), "{report}; suppressed: {odd:?}");
+        assert!(settled <= terms.within, "{report}; the lag has to be gone within {:?}", terms.within);
+        assert!(tail_ms.is_none_or(|ms| ms < WELL_MS), "{report}; a reply has to come within {WELL_MS} ms");
+        let within_bounds =
+            |vitals: &Vitals| vitals.rss < MOST_RSS && vitals.files < MORE_FILES + 2 * IN_FLIGHT;
+        assert!(report.vitals.iter().all(within_bounds), "{report}; bounds: {:?}", report.vitals);
+        report
+    }
+
+    /// Pushes by which one sees that everything is well again; the longest time from push to reply, milliseconds.
+    async fn tail(&mut self) -> i64 {
+        let since_ms = Clock::system().now_ms();
+        let texts = self.push_each(0, &format!("tail{since_ms}-"), TAIL).await;
+        kafka::handled(&self.kafka, "content-service", proto::EVENTS, PROGRESS).await;
+        let simulator = &self.pusher.simulator;
+        let arrived = async || {
+            let arrivals = simulator.arrivals(0, None);
+            let of = |text: &String| {
+                let mut same = arrivals
+                    .iter()
+                    .filter(|arrival| arrival.message["text"]["content"].as_str() == Some(text));
+                same.next().map(|arrival| arrival.received_at - since_ms)
+            };
+            texts.iter().map(of).collect::<Option<Vec<i64>>>()
+        };
+        let times = until("what is pushed when all is well is answered", PROGRESS, arrived).await;
+        times.into_iter().max().unwrap_or(0)
+    }
+
+    fn report(&self, books: Books, settled: Duration, tail_ms: Option<i64>) -> Report {
+        let mut ends = BTreeMap::new();
+        for outcome in outcomes(&books).values() {
+            *ends.entry(outcome.end).or_default() += 1;
+        }
+        let ids: std::collections::HashSet<&str> =
+            books.events.iter().map(|event| event.id.as_str()).collect();
+        let (events, repeats) = (ids.len(), books.events.len() - ids.len());
+        Report {
+            ends,
+            given_up: books.pushes.iter().filter(|push| !push.accepted).count(),
+            events,
+            repeats,
+            duplicates: duplicates(&books).len(),
+            settled,
+            tail_ms,
+            vitals: self.services().map(|service| service.vitals()).collect(),
+            books,
+        }
+    }
+
+    /// Waits until content-service has committed every event.
+    pub(crate) async fn handled(&self, within: Duration) {
+        kafka::handled(&self.kafka, "content-service", proto::EVENTS, within).await;
+    }
+
+    /// Waits until a content-service has sends under way.
+    pub(crate) async fn is_busy(&self, n: usize) {
+        let content = self.contents[n].as_ref().expect("it runs");
+        let busy = async || {
+            let under_way = content.counts(&self.http, "content_sends_in_flight").await;
+            (under_way >= 3.0).then_some(())
+        };
+        until("a content-service has sends under way", TAKEOVER, busy).await;
+    }
+
+    /// Waits until so many more messages have arrived.
+    pub(crate) async fn more_arrive(&self, more: usize, within: Duration) {
+        let count = self.arrived() + more;
+        let arrived = async || (self.arrived() >= count).then_some(());
+        until(&format!("{more} more messages have arrived"), within, arrived).await;
+    }
+}
+
+impl Report {
+    /// How many events ended so.
+    pub(crate) fn count(&self, end: End) -> usize {
+        self.ends.get(&end).copied().unwrap_or(0)
+    }
+
+    /// Why events were suppressed.
+    fn suppressed(&self) -> impl Iterator<Item = &str> {
+        let suppressed = self.books.outcomes.iter().filter(|outcome| outcome.end == End::Suppressed);
+        suppressed.map(|outcome| outcome.reason.as_str())
+    }
+
+    /// The ends of the first outcomes of these texts.
+    pub(crate) fn ends_of(&self, texts: &[String]) -> BTreeMap<End, usize> {
+        let mut ends = BTreeMap::new();
+        for outcome in outcomes(&self.books).values() {
+            if outcome.parts.iter().any(|(text, _)| texts.contains(text)) {
+                *ends.entry(outcome.end).or_default() += 1;
+            }
+        }
+        ends
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pushes = self.books.pushes.len();
+        write!(f, "{pushes} pushes, {} given up, {} events", self.given_up, self.events)?;
+        if self.repeats > 0 {
+            write!(f, " (+{} repeats)", self.repeats)?;
+        }
+        for (end, count) in &self.ends {
+            write!(f, ", {count} {}", format!("{end:?}").to_lowercase())?;
+        }
+        write!(f, "; sent twice {}; settled after {:.1} s", self.duplicates, self.settled.as_secs_f64())?;
+        if let Some(ms) = self.tail_ms {
+            write!(f, "; then answered within {ms} ms")?;
+        }
+        Ok(())
+    }
+}
+
+/// A push of the load that nobody waits for.
+pub(crate) fn spawn_push(
+    stand: &Stand,
+    order: (String, simulator::Order),
+) -> tokio::task::JoinHandle<crate::load::Pushed> {
+    let pusher = Arc::clone(&stand.pusher);
+    tokio::spawn(async move { pusher.push(order).await })
+}
