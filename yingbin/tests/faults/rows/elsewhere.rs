@@ -53,7 +53,10 @@ pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("F71", "gateway's own tests accept the current and the previous key"),
     ("F72", "gateway's event tests: unknown kinds become `Unrecognised`"),
-    ("F73", "a full disk needs a file system of its own: gateway's `spool_process.rs` runs into a write limit and a failing sync"),
+    (
+        "F73",
+        "a full disk needs a file system of its own: gateway's `spool_process.rs` runs into a write limit and a failing sync",
+    ),
     ("F74", "the spool's model test cuts and flips"),
     (
         "F75",
