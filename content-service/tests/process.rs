@@ -66,33 +66,3 @@ fn a_file_that_is_no_toml_and_a_flag_that_is_none_end_it_with_64_and_say_no_more
     assert_eq!(code, Some(64), "{told}");
     assert!(told.contains("--confg"), "{told}");
 }
-
-/// Ends with the test, however that ends.
-struct Server(std::process::Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.0.kill().and_then(|()| self.0.wait()).unwrap();
-    }
-}
-
-#[test]
-fn a_redis_that_keeps_nothing_ends_it_with_64_and_says_what_to_do() {
-    let folder = tempfile::tempdir().unwrap();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
-    let arguments = ["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
-    let mut redis = Command::new("redis-server");
-    redis.args(arguments).current_dir(folder.path()).stdout(std::process::Stdio::null());
-    let _server = Server(redis.spawn().expect("redis-server is needed: make setup brings it"));
-    let settings = format!(
-        "[admin]\nlisten = '127.0.0.1:0'\n[kafka]\nbootstrap = '127.0.0.1:1'\n[redis]\nurl = 'redis://127.0.0.1:{port}'\n\
-         [links]\nsecret = 's'\nbase_url = 'https://go.example.com'\n\
-         [[accounts]]\nname = 'one'\napp_id = 'wx1'\nsecret = 's'\nplaybook = 'one.yaml'\n"
-    );
-    fs::write(folder.path().join("settings.toml"), settings).unwrap();
-    let playbook = "account: one\nreplies: [{name: r, on: [text], messages: [{text: x}]}]\n";
-    fs::write(folder.path().join("one.yaml"), playbook).unwrap();
-    let (code, told) = refused(folder.path(), &["--config", "settings.toml"]);
-    assert_eq!(code, Some(64), "{told}");
-    assert!(told.contains("CONFIG SET appendonly yes"), "{told}");
-}

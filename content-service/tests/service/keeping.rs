@@ -1,6 +1,10 @@
 //! The ledger's Redis has to keep what it acknowledges: looked at before the first event, and from then on.
 
-use std::time::Duration;
+use std::{
+    fs,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
 
 use content_service::{
     Listeners,
@@ -15,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     ledger::proposal,
-    redis_server::RedisServer,
+    redis_server::{RedisServer, program},
     world::{World, until},
 };
 
@@ -102,4 +106,37 @@ async fn nothing_is_armed_before_a_replica_has_it() {
     replica.restart().await;
     replica.follow(&master).await;
     assert!(matches!(reserve("again").await.state, State::Armed(_)));
+}
+
+/// Ends with the test, however that ends.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.0.kill().and_then(|()| self.0.wait()).unwrap();
+    }
+}
+
+#[test]
+fn a_redis_that_keeps_nothing_ends_it_with_64_and_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let arguments = ["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
+    let mut redis = Command::new(program());
+    redis.args(arguments).current_dir(folder.path()).stdout(Stdio::null());
+    let _server = Server(redis.spawn().expect("redis-server is needed: make setup brings it"));
+    let settings = format!(
+        "[admin]\nlisten = '127.0.0.1:0'\n[kafka]\nbootstrap = '127.0.0.1:1'\n[redis]\nurl = 'redis://127.0.0.1:{port}'\n\
+         [links]\nsecret = 's'\nbase_url = 'https://go.example.com'\n\
+         [[accounts]]\nname = 'one'\napp_id = 'wx1'\nsecret = 's'\nplaybook = 'one.yaml'\n"
+    );
+    fs::write(folder.path().join("settings.toml"), settings).unwrap();
+    let playbook = "account: one\nreplies: [{name: r, on: [text], messages: [{text: x}]}]\n";
+    fs::write(folder.path().join("one.yaml"), playbook).unwrap();
+    let service = env!("CARGO_BIN_EXE_content-service");
+    let flags = ["--config", "settings.toml"];
+    let ended = Command::new(service).args(flags).current_dir(folder.path()).env_clear().output().unwrap();
+    let told = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(64), "{told}");
+    assert!(told.contains("CONFIG SET appendonly yes"), "{told}");
 }

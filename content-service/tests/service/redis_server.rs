@@ -76,7 +76,8 @@ impl Drop for RedisServer {
     }
 }
 
-fn program() -> PathBuf {
+/// Where `make setup` has brought it, or wherever it is.
+pub(crate) fn program() -> PathBuf {
     let cached = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.cache/bin/redis-server"));
     if cached.exists() { cached } else { "redis-server".into() }
 }

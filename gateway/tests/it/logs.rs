@@ -75,7 +75,13 @@ async fn a_log_holds_nothing_that_a_reader_of_logs_must_not_know() {
     process.drained().await;
     let (mut child, pid) = (process.child, String::new());
     let pid = child.id().map_or(pid, |id| id.to_string());
-    assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    assert!(
+        std::process::Command::new("sh")
+            .args(["-c", &format!("kill -TERM {pid}")])
+            .status()
+            .unwrap()
+            .success()
+    );
     assert_eq!(child.wait().await.unwrap().code(), Some(0));
     let told = std::fs::read_to_string(&log).unwrap();
     for line in ["starting", "push refused", "cannot be read, kept raw", "ended in order"] {

@@ -107,6 +107,6 @@ async fn connections_never_take_the_last_file_and_a_signal_ends_the_process_with
     drop(idle);
     assert_eq!(wire::get(public, "/nothing").await.status, 404);
     let pid = gateway.id().unwrap().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    assert!(Command::new("sh").args(["-c", &format!("kill -TERM {pid}")]).status().unwrap().success());
     assert_eq!(gateway.wait().await.unwrap().code(), Some(0));
 }

@@ -47,8 +47,9 @@ impl Server {
 
     /// SIGSTOP or SIGCONT.
     pub(crate) fn signal(&self, signal: &str) {
-        let pid = self.child.as_ref().expect("it runs").id().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().expect("kill is there").success());
+        let pid = self.child.as_ref().expect("it runs").id();
+        let kill = format!("kill {signal} {pid}");
+        assert!(Command::new("sh").args(["-c", &kill]).status().expect("a shell has it built in").success());
     }
 
     pub(crate) fn config(&self) -> RedisConfig {

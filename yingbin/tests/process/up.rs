@@ -134,8 +134,8 @@ impl Up {
 
     /// Ctrl-C; the exit code.
     pub(crate) async fn interrupt(&mut self) -> Option<i32> {
-        let process = self.child.id().unwrap().to_string();
-        assert!(Command::new("kill").args(["-INT", &process]).status().await.unwrap().success());
+        let kill = format!("kill -INT {}", self.child.id().unwrap());
+        assert!(Command::new("sh").args(["-c", &kill]).status().await.unwrap().success());
         self.ended().await
     }
 

@@ -58,7 +58,7 @@ impl Process {
 
     /// A signal by its name: `STOP`, `CONT`, `TERM`.
     pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
+        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.pid())]).status();
         assert!(sent.unwrap().success(), "{} cannot be told {name}", self.name);
     }
 
