@@ -71,7 +71,7 @@ pub struct Rooms {
     pub metrics: Metrics,
 }
 
-/// enrich → gather → decide → reserve → send → settle → record what was shown → publish the outcome; then the offset moves.
+/// enrich → gather → decide → reserve → send → settle → tell; then the offset moves.
 async fn handle(rooms: &Rooms, case: &Case<'_>) -> Result<Option<Reply>, Abandoned> {
     let known = enrich(rooms, case).await?;
     let mut proposal = propose(rooms, case, &known).await;
@@ -81,25 +81,26 @@ async fn handle(rooms: &Rooms, case: &Case<'_>) -> Result<Option<Reply>, Abandon
         Some(account) => rooms.deliverer.deliver(case, account, &mut entry, slot).await?,
         None => leave(rooms, case, &mut entry).await?,
     }
+    tell(rooms, case, entry).await
+}
+
+/// record what was shown → lay on the desk what nobody knows → publish the outcome → close. `None`: somebody has told it.
+async fn tell(rooms: &Rooms, case: &Case<'_>, mut entry: Entry) -> Result<Option<Reply>, Abandoned> {
     if entry.state == State::Closed || rooms.closer.published(&case.place) {
         return Ok(None);
     }
 
     shown::record(rooms, case, &mut entry).await?;
     desk::note(rooms, case, &entry).await?;
-    let (id, key) = (&case.event.id, case.user.as_bytes());
-    let outcome = rooms.publisher.outcome(&entry.reply, id, key, case.trace, case.mine).await?;
-    close(rooms, case, &entry, &outcome).await?;
-    Ok(Some(entry.reply))
-}
-
-/// The outcome stands in Kafka: the entry shrinks to a hash, or waits for a person.
-async fn close(rooms: &Rooms, case: &Case<'_>, entry: &Entry, outcome: &[u8]) -> Result<(), Abandoned> {
+    let (id, key) = (proto::reply_id(&entry.reply), case.user.as_bytes());
+    let outcome = rooms.publisher.outcome(&entry.reply, &id, key, case.trace, case.mine).await?;
+    // A person may still have something to say: then it waits.
     if entry.asks() {
-        return rooms.ledger.wait(&case.place, case.mine, outcome).await;
+        rooms.ledger.wait(&case.place, case.mine, &outcome).await?;
+    } else {
+        rooms.closer.close(&case.place, &outcome).await;
     }
-    rooms.closer.close(&case.place, outcome).await;
-    Ok(())
+    Ok(Some(entry.reply))
 }
 
 /// Leave to send at once, for what is to be sent. While it waited for that, the account may have been stopped.

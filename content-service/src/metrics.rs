@@ -1,17 +1,10 @@
 //! What the process counts, under one name each. Something worth a log line and a number does both here.
 
+mod accounts;
 mod alarms;
 mod ledger;
 
-mod accounts;
-
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{sync::Arc, time::Duration};
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -19,7 +12,6 @@ use prometheus_client::{
     registry::Registry,
 };
 use proto::reply::Reply;
-use runtime::redis::RedisError;
 
 pub use accounts::AccountMetrics;
 
@@ -58,11 +50,6 @@ struct Families {
     send_seconds: Histogram,
     fallbacks: Family<Named, Counter>,
     dlq: Family<Named, Counter>,
-    ledger_trips: Gauge,
-    ledger_waits: Counter,
-    ledger_logged_s: AtomicU64,
-    close_dropped: Counter,
-    fenced: Counter,
     accounts: AccountMetrics,
     playbook_refused: Family<Named, Counter>,
     items_refused: Counter,
@@ -94,11 +81,6 @@ impl Default for Metrics {
             send_seconds: seconds(),
             fallbacks: Family::default(),
             dlq: Family::default(),
-            ledger_trips: Gauge::default(),
-            ledger_waits: Counter::default(),
-            ledger_logged_s: AtomicU64::new(0),
-            close_dropped: Counter::default(),
-            fenced: Counter::default(),
             accounts: AccountMetrics::default(),
             playbook_refused: Family::default(),
             items_refused: Counter::default(),
@@ -146,14 +128,6 @@ impl Metrics {
         all.register("send_seconds", "Duration of custom/send", f.send_seconds.clone());
         all.register("fallbacks", "Replies made without something, by what was missing", f.fallbacks.clone());
         all.register("dlq", "Records set aside, by class", f.dlq.clone());
-        all.register(
-            "ledger_trips",
-            "Round trips to the ledger's Redis since the start",
-            f.ledger_trips.clone(),
-        );
-        all.register("ledger_waits", "Ledger calls that Redis did not answer", f.ledger_waits.clone());
-        all.register("close_dropped", "Ledger entries left open until they lapse", f.close_dropped.clone());
-        all.register("fence_rejected", "Sends stopped before the first byte", f.fenced.clone());
         f.accounts.register(all);
         all.register("playbook_refused", "Changed playbooks that were not taken", f.playbook_refused.clone());
         all.register("items_refused", "Catalogue records nobody can read", f.items_refused.clone());
@@ -224,37 +198,6 @@ impl Metrics {
     /// A record was set aside.
     pub fn set_aside(&self, class: &str) {
         self.0.dlq.get_or_create(&Named { name: class.to_owned() }).inc();
-    }
-
-    /// Round trips to the ledger's Redis so far.
-    pub fn ledger_trips(&self, trips: u64) {
-        self.0.ledger_trips.set(i64::try_from(trips).unwrap_or(i64::MAX));
-    }
-
-    /// Redis did not do a ledger's step; logged at most once in ten seconds.
-    pub fn ledger_waits(&self, error: &RedisError) {
-        self.0.ledger_waits.inc();
-        let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let last = self.0.ledger_logged_s.load(Ordering::Relaxed);
-        if now_s >= last + 10
-            && self
-                .0
-                .ledger_logged_s
-                .compare_exchange(last, now_s, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
-        {
-            tracing::warn!(%error, "the ledger is away: nothing is sent until Redis answers again");
-        }
-    }
-
-    /// Entries stay open in the ledger.
-    pub fn close_dropped(&self, entries: u64) {
-        self.0.close_dropped.inc_by(entries);
-    }
-
-    /// A send was stopped before its first byte.
-    pub fn fenced(&self) {
-        self.0.fenced.inc();
     }
 
     /// What is counted of the accounts.

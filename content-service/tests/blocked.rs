@@ -4,13 +4,14 @@
 
 #[path = "service/fakes.rs"]
 mod fakes;
+#[path = "service/listener.rs"]
+mod listener;
 #[path = "service/redis_server.rs"]
 mod redis_server;
 #[path = "service/world.rs"]
 mod world;
 
 use std::{
-    fmt,
     future::pending,
     process::Command,
     sync::{Mutex, OnceLock, mpsc},
@@ -25,12 +26,6 @@ use content_service::{
 use prometheus_client::{encoding::text::encode, registry::Registry};
 use proto::reply::Outcome;
 use tokio::{runtime::Handle, time::timeout};
-use tracing::{
-    Event, Level, Metadata, Subscriber,
-    field::{Field, Visit},
-    span::{Attributes, Id, Record},
-    subscriber::set_global_default,
-};
 use world::{World, by_id, until};
 
 const SOON: Duration = Duration::from_millis(200);
@@ -120,50 +115,22 @@ fn a_process_whose_runtime_stands_still_is_ended_from_outside_of_it() {
     assert_eq!(again.status.code(), Some(STUCK), "{again:?}");
 }
 
-/// A log that keeps the thread of whoever tells it of the event `stuck`: the handler does so when it has no profile.
-struct Holds;
-
-struct Fields;
-
 static HELD: OnceLock<Thread> = OnceLock::new();
 static RELEASED: Mutex<bool> = Mutex::new(false);
 
-impl Visit for Fields {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if field.name() == "event_id" && format!("{value:?}").contains("stuck") {
-            HELD.set(thread::current()).unwrap();
-            while !*RELEASED.lock().unwrap() {
-                thread::park();
-            }
+/// Keeps the thread of whoever tells the log of the event `stuck`.
+fn hold(event_id: &str) {
+    if event_id.contains("stuck") {
+        HELD.set(thread::current()).unwrap();
+        while !*RELEASED.lock().unwrap() {
+            thread::park();
         }
     }
 }
 
-impl Subscriber for Holds {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event() && *metadata.level() <= Level::INFO
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        event.record(&mut Fields);
-    }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_handler_that_blocks_ends_the_service_and_until_then_other_users_are_answered() {
-    set_global_default(Holds).unwrap();
+    listener::listen(hold);
     let mut world = World::new(1).await;
     world.profile_task.take().unwrap().abort();
     world.config.profile.deadline = SOON;

@@ -4,58 +4,26 @@
 
 #[path = "service/fakes.rs"]
 mod fakes;
+#[path = "service/listener.rs"]
+mod listener;
 #[path = "service/redis_server.rs"]
 mod redis_server;
 #[path = "service/world.rs"]
 mod world;
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use proto::reply::Outcome;
-use tracing::{
-    Event, Level, Metadata, Subscriber,
-    field::{Field, Visit},
-    span::{Attributes, Id, Record},
-    subscriber::set_global_default,
-};
 use world::{World, header, until};
 
-/// A log that panics when it is told of the event `defect`: the handler does so when it has no profile.
-struct Falls;
-
-struct Fields;
-
-impl Visit for Fields {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        assert!(field.name() != "event_id" || !format!("{value:?}").contains("defect"), "a defect");
-    }
-}
-
-impl Subscriber for Falls {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event() && *metadata.level() <= Level::INFO
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        event.record(&mut Fields);
-    }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
+/// Panics in whoever tells the log of the event `defect`.
+fn fall(event_id: &str) {
+    assert!(!event_id.contains("defect"), "a defect");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_handler_that_panics_sets_its_event_aside_and_the_process_goes_on() {
-    set_global_default(Falls).unwrap();
+    listener::listen(fall);
     let mut world = World::new(1).await;
     world.profile_task.take().unwrap().abort();
     world.config.profile.deadline = Duration::from_millis(150);

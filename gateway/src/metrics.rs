@@ -60,7 +60,7 @@ pub(crate) struct SpoolMetrics {
     pub(crate) drained: Counter,
     /// Records that the disk does not give back as they were.
     pub(crate) damaged: Counter,
-    /// Records left for a person: damaged ones, and those that Kafka refuses for good.
+    /// Records left for a person while draining: not readable any more, or refused by Kafka for good.
     pub(crate) set_aside: Counter,
 }
 

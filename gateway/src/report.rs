@@ -7,7 +7,7 @@ use std::{
 };
 
 use http::StatusCode;
-use runtime::kafka::ProduceError;
+use runtime::{kafka::ProduceError, telemetry::Seldom};
 use tokio::time::Instant;
 use wechat::push::Refusal;
 
@@ -45,7 +45,7 @@ pub(crate) enum Failure {
     /// So many pushes were being handled that it waited too long for its turn.
     #[error("too many pushes at once, the platform will repeat it: see limits.in_flight")]
     Overloaded,
-    /// Kafka did not take it, nor is there a spool.
+    /// Kafka did not take it, and there is no spool, or it is too large for the topic.
     #[error("the event is not in kafka, the platform will repeat the push: {0}")]
     NotTaken(#[from] ProduceError),
     /// Kafka did not say in time whether it took it.
@@ -75,22 +75,27 @@ impl Failure {
         }
     }
 
-    /// Nothing was wrong with the push: it is wanted again.
-    fn is_ours(&self) -> bool {
-        matches!(self, Self::Overloaded | Self::NotTaken(_) | Self::NoReport | Self::NotSpooled(_))
-    }
-
     /// What the sender sees. All that went wrong up to and with verification looks alike.
-    fn answer(&self) -> Answer {
+    fn seen(&self) -> (StatusCode, &'static str) {
         match self {
-            Self::TooLarge => pages::text(StatusCode::PAYLOAD_TOO_LARGE, "too large"),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too large"),
             Self::Overloaded | Self::NotTaken(_) | Self::NoReport | Self::NotSpooled(_) => {
-                pages::text(StatusCode::SERVICE_UNAVAILABLE, "try again")
+                (StatusCode::SERVICE_UNAVAILABLE, "try again")
             }
             Self::BodyLate | Self::BodyCut | Self::Stale | Self::Refused(_) | Self::Oracle => {
-                pages::text(StatusCode::FORBIDDEN, "forbidden")
+                (StatusCode::FORBIDDEN, "forbidden")
             }
         }
+    }
+
+    /// Nothing was wrong with the push: it is wanted again.
+    fn is_ours(&self) -> bool {
+        self.seen().0 == StatusCode::SERVICE_UNAVAILABLE
+    }
+
+    fn answer(&self) -> Answer {
+        let (status, text) = self.seen();
+        pages::text(status, text)
     }
 }
 
@@ -121,27 +126,32 @@ pub(crate) fn unreadable(metrics: &Metrics, account: &Account, event_id: &str) {
 #[derive(Debug, Default)]
 pub(crate) struct Reports(Mutex<HashMap<&'static str, Tally>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Tally {
-    logged_at: Option<Instant>,
+    said: Seldom,
     since: u64,
 }
 
 impl Reports {
     /// Notes one more; `Some(n)` when it is time to say that there were `n` since the last time.
     fn note(&self, reason: &'static str, now: Instant) -> Option<u64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(reason).or_default().note(now)
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(reason)
+            .or_insert_with(Tally::new)
+            .note(now)
     }
 }
 
 impl Tally {
+    fn new() -> Self {
+        Self { said: Seldom::every(QUIET_FOR), since: 0 }
+    }
+
     fn note(&mut self, now: Instant) -> Option<u64> {
         self.since += 1;
-        if self.logged_at.is_some_and(|at| now.duration_since(at) < QUIET_FOR) {
-            return None;
-        }
-        self.logged_at = Some(now);
-        Some(std::mem::take(&mut self.since))
+        self.said.is_due(now).then(|| std::mem::take(&mut self.since))
     }
 }
 

@@ -46,16 +46,11 @@ impl<'a> CloudEvent<'a> {
         }
     }
 
-    /// Attributes of an outcome on `wechat.replies.v1`: its id is the event's, so that a republished one is the same. A revision says
-    /// something new, so it has an id of its own.
+    /// Attributes of an outcome on `wechat.replies.v1`, under its [`reply_id`].
     #[must_use]
     pub fn of_reply(reply: &'a Reply, traceparent: &'a str) -> Self {
-        let id = match reply.revision {
-            0 => Cow::Borrowed(reply.event_id.as_str()),
-            revision => Cow::Owned(format!("{}/{revision}", reply.event_id)),
-        };
         Self {
-            id,
+            id: reply_id(reply),
             source: format!("/content/{}", reply.app_id),
             kind: format!("yingbin.reply.{}.v1", reply.outcome().name()),
             time_ms: reply.ended_at_ms,
@@ -94,6 +89,15 @@ impl<'a> CloudEvent<'a> {
             ("content-type", Cow::Borrowed("application/protobuf")),
             ("traceparent", Cow::Borrowed(&self.traceparent)),
         ]
+    }
+}
+
+/// The id of an outcome: the event's, so that a republished one is the same. A revision says something new, so it has one of its own.
+#[must_use]
+pub fn reply_id(reply: &Reply) -> Cow<'_, str> {
+    match reply.revision {
+        0 => Cow::Borrowed(&reply.event_id),
+        revision => Cow::Owned(format!("{}/{revision}", reply.event_id)),
     }
 }
 

@@ -10,7 +10,7 @@ mod link;
 mod topics;
 
 pub use dead_letter::DeadLetter;
-pub use headers::{CloudEvent, Headers};
+pub use headers::{CloudEvent, Headers, reply_id};
 pub use identity::{customer_key, event_id, record_key};
 pub use link::{Link, LinkError, LinkKey};
 pub use topics::{ACTIVITY, ALL_TOPICS, Cleanup, DLQ, EVENTS, ITEMS, REPLIES, Topic};

@@ -3,9 +3,11 @@
 use std::{
     io::{IsTerminal as _, stderr},
     sync::OnceLock,
+    time::Duration,
 };
 
 use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 static UID_KEY: OnceLock<[u8; 32]> = OnceLock::new();
@@ -24,6 +26,30 @@ pub fn init(quiet: &str) {
     }
 }
 
+/// Something that is said at most once in a time, however often it happens.
+#[derive(Clone, Debug)]
+pub struct Seldom {
+    every: Duration,
+    said: Option<Instant>,
+}
+
+impl Seldom {
+    /// Not said yet.
+    #[must_use]
+    pub fn every(every: Duration) -> Self {
+        Self { every, said: None }
+    }
+
+    /// Whether it is to be said at `now`; then it counts as said.
+    pub fn is_due(&mut self, now: Instant) -> bool {
+        let due = self.said.is_none_or(|said| now.duration_since(said) >= self.every);
+        if due {
+            self.said = Some(now);
+        }
+        due
+    }
+}
+
 /// A user in a log line: a hash of `<app_id>:<openid>` under a key that the process has made, 16 hex digits.
 #[must_use]
 pub fn uid(record_key: &str) -> String {
@@ -34,6 +60,13 @@ pub fn uid(record_key: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_said_seldom_is_due_at_once_and_then_when_its_time_is_over() {
+        let (mut minute, start) = (Seldom::every(Duration::from_secs(60)), Instant::now());
+        let due = [0, 1, 59, 60, 61, 120].map(|second| minute.is_due(start + Duration::from_secs(second)));
+        assert_eq!(due, [true, false, false, true, false, true]);
+    }
 
     #[test]
     fn a_uid_is_stable_and_tells_nothing() {

@@ -7,14 +7,13 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::{FutureExt as _, StreamExt as _, stream};
 use proto::{
-    CloudEvent,
     event::Event,
     reply::{Outcome, Reply},
 };
 use runtime::{backoff::Backoff, redis::RedisError, telemetry::uid, trace::TraceParent};
 use tokio_util::sync::CancellationToken;
 
-use super::Rooms;
+use super::{Rooms, tell};
 use crate::{
     accounts::Account,
     assignment::{Abandoned, Assignment},
@@ -24,7 +23,6 @@ use crate::{
         desk::{Choice, Decided, Unknown},
         resume::Resumed,
     },
-    shown,
 };
 
 /// How often decisions are looked for.
@@ -178,19 +176,7 @@ impl Rooms {
             self.metrics.sent_again("person");
         }
         self.deliverer.deliver(&case, account, &mut entry, None).await?;
-        self.told(&case, entry).await.map(|()| false)
-    }
-
-    async fn told(&self, case: &Case<'_>, mut entry: Entry) -> Result<(), Abandoned> {
-        if entry.state == State::Closed || self.closer.published(&case.place) {
-            return Ok(());
-        }
-        shown::record(self, case, &mut entry).await?;
-        let id = CloudEvent::of_reply(&entry.reply, "").id.into_owned();
-        let outcome =
-            self.publisher.outcome(&entry.reply, &id, case.user.as_bytes(), case.trace, case.mine).await?;
-        self.closer.close(&case.place, &outcome).await;
-        Ok(())
+        tell(self, &case, entry).await.map(|_told| false)
     }
 
     fn place_of(&self, unknown: &Unknown) -> Place {

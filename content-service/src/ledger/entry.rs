@@ -1,38 +1,12 @@
-//! One event in the ledger: what it holds, how it is written into Redis, and what outcome it makes.
+//! One event in the ledger: what it holds, how it is read from Redis, and what outcome it makes.
 
 use std::collections::HashMap;
 
 use prost::Message as _;
-use proto::reply::{Budget, Outcome, Part, Reply, ShownRecord, UnknownPolicy};
+use proto::reply::{Budget, Outcome, Reply, ShownRecord, UnknownPolicy};
 use tokio::time::Instant;
 
-/// How an event ended, or will be told to have ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct End {
-    /// The outcome.
-    pub outcome: Outcome,
-    /// The rule behind it.
-    pub reason: String,
-    /// Until when the reason holds, Unix milliseconds; 0: not bounded.
-    pub until_ms: i64,
-    /// When it ended, Unix milliseconds.
-    pub at_ms: i64,
-}
-
-/// How one part ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PartEnd {
-    /// The outcome.
-    pub outcome: Outcome,
-    /// errcode of the platform, where one came.
-    pub errcode: Option<i32>,
-    /// When, Unix milliseconds.
-    pub at_ms: i64,
-    /// Times that bytes were or may have been sent.
-    pub attempts: u32,
-    /// Of these, how many nobody knows the end of.
-    pub unknown: u32,
-}
+use super::end::{Damaged, End, PartEnd, count, number};
 
 /// Where an entry stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,11 +41,6 @@ pub struct Entry {
     /// It had ended before this handler came: its outcome may stand in Kafka already.
     pub found_settled: bool,
 }
-
-/// What is in Redis is not an entry.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the ledger's entry is damaged: {0}")]
-pub struct Damaged(pub &'static str);
 
 impl Entry {
     /// A reply that is about to be reserved.
@@ -214,6 +183,14 @@ impl Entry {
         }
     }
 
+    /// The present part has ended, and the whole with it.
+    pub(super) fn set_last(&mut self, part: Option<PartEnd>, end: End) {
+        if let Some(part) = part {
+            self.set_part(&part);
+        }
+        self.set_end(Some(end));
+    }
+
     /// The whole has ended: the outcome's fields follow, and what was not tried is marked so.
     pub(super) fn set_end(&mut self, end: Option<End>) {
         let Some(end) = end else { return };
@@ -230,63 +207,6 @@ impl Entry {
         if self.state != State::Closed {
             self.state = State::Settled;
         }
-    }
-}
-
-impl End {
-    /// `outcome|until|at|reason`; the scripts write the same form.
-    pub(super) fn write(&self) -> String {
-        format!("{}|{}|{}|{}", self.outcome as i32, self.until_ms, self.at_ms, self.reason)
-    }
-
-    fn read(text: &[u8]) -> Result<Option<Self>, Damaged> {
-        if text.is_empty() {
-            return Ok(None);
-        }
-        let text = std::str::from_utf8(text).map_err(|_| Damaged("end is not text"))?;
-        let mut fields = text.splitn(4, '|');
-        let mut next = || fields.next().ok_or(Damaged("end is cut short"));
-        let (outcome, until, at) = (next()?, next()?, next()?);
-        Ok(Some(Self {
-            outcome: outcome_of(outcome)?,
-            until_ms: number(until.as_bytes())?,
-            at_ms: number(at.as_bytes())?,
-            reason: next()?.to_owned(),
-        }))
-    }
-}
-
-impl PartEnd {
-    /// `outcome|errcode|at|attempts|unknown`, the errcode empty where none came.
-    pub(super) fn write(&self) -> String {
-        let errcode = self.errcode.map_or_else(String::new, |code| code.to_string());
-        format!("{}|{errcode}|{}|{}|{}", self.outcome as i32, self.at_ms, self.attempts, self.unknown)
-    }
-
-    fn read(text: &[u8]) -> Result<Self, Damaged> {
-        let text = std::str::from_utf8(text).map_err(|_| Damaged("part is not text"))?;
-        let fields: Vec<&str> = text.split('|').collect();
-        // An older version wrote no `unknown`.
-        let (outcome, errcode, at, attempts, unknown) = match fields[..] {
-            [outcome, errcode, at, attempts] => (outcome, errcode, at, attempts, "0"),
-            [outcome, errcode, at, attempts, unknown] => (outcome, errcode, at, attempts, unknown),
-            _ => return Err(Damaged("part is cut short")),
-        };
-        Ok(Self {
-            outcome: outcome_of(outcome)?,
-            errcode: errcode.parse().ok(),
-            at_ms: number(at.as_bytes())?,
-            attempts: count(attempts.as_bytes())?,
-            unknown: count(unknown.as_bytes())?,
-        })
-    }
-
-    fn apply(&self, part: &mut Part) {
-        part.set_outcome(self.outcome);
-        part.errcode = self.errcode;
-        part.ended_at_ms = self.at_ms;
-        part.attempts = self.attempts;
-        part.unknown_attempts = self.unknown;
     }
 }
 
@@ -307,23 +227,9 @@ fn set_budget(reply: &mut Reply, text: &[u8]) -> Result<(), Damaged> {
     Ok(())
 }
 
-fn outcome_of(text: &str) -> Result<Outcome, Damaged> {
-    let outcome = text.parse::<i32>().ok().and_then(|number| Outcome::try_from(number).ok());
-    outcome.ok_or(Damaged("unknown outcome"))
-}
-
-fn number(text: &[u8]) -> Result<i64, Damaged> {
-    std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or(Damaged("not a number"))
-}
-
-fn count(text: &[u8]) -> Result<u32, Damaged> {
-    u32::try_from(number(text)?).map_err(|_| Damaged("a count out of range"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
     fn damaged_entries_are_told_and_never_trusted() {
@@ -332,22 +238,6 @@ mod tests {
         {
             let fields: Vec<Vec<u8>> = fields.iter().map(|text| text.as_bytes().to_vec()).collect();
             assert!(Entry::found(&fields, 0).is_err(), "{fields:?}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn ends_read_back(outcome in 0i32..7, until_ms in any::<i64>(), at_ms in any::<i64>(), reason in "\\PC{0,40}") {
-            let outcome = Outcome::try_from(outcome).unwrap();
-            let end = End { outcome, reason, until_ms, at_ms };
-            prop_assert_eq!(End::read(end.write().as_bytes()), Ok(Some(end)));
-        }
-
-        #[test]
-        fn part_ends_read_back(outcome in 0i32..7, errcode in any::<Option<i32>>(), at_ms in any::<i64>(), attempts in any::<u32>(), unknown in any::<u32>()) {
-            let outcome = Outcome::try_from(outcome).unwrap();
-            let end = PartEnd { outcome, errcode, at_ms, attempts, unknown };
-            prop_assert_eq!(PartEnd::read(end.write().as_bytes()), Ok(end));
         }
     }
 }

@@ -7,6 +7,7 @@ use runtime::{
     health::Hold,
     process::Misconfigured,
     redis::{Redis, Server, Trouble},
+    telemetry::Seldom,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -38,16 +39,14 @@ pub async fn guard(
     hold: Hold,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let mut watch = Watch { metrics, evicted: None, assumed: Vec::new(), said: None };
+    let mut watch = Watch { metrics, evicted: None, assumed: Vec::new(), said: Seldom::every(SAY) };
     let Some(server) = shutdown.run_until_cancelled(first(&redis, &watch.metrics)).await else {
         return Ok(());
     };
     // What was evicted before this start is over.
     watch.evicted = server.evicted;
     let troubles = watch.look(&server);
-    // A replica may be made master, a disk may be mended; how a server is set does not change by itself.
-    let set = |trouble: &&Trouble| !matches!(trouble.name, "replica" | "append_only_file_write" | "snapshot");
-    if let Some(Trouble { say, .. }) = troubles.iter().find(set).filter(|_| durability == Durability::Checked)
+    if let Some(Trouble { say, .. }) = troubles.iter().find(|trouble| !trouble.may_pass()).filter(|_| durability == Durability::Checked)
     {
         let unless = "or set redis.durability to assumed where whoever runs the server answers for it";
         return Err(Misconfigured(format!("the ledger's redis cannot be relied on: {say}; {unless}")).into());
@@ -88,7 +87,7 @@ struct Watch {
     evicted: Option<u64>,
     /// Troubles that somebody else answers for.
     assumed: Vec<&'static str>,
-    said: Option<Instant>,
+    said: Seldom,
 }
 
 impl Watch {
@@ -113,10 +112,9 @@ impl Watch {
 
     fn say(&mut self, troubles: &[Trouble]) {
         let what = sentence(troubles.iter().filter(|trouble| !self.assumed.contains(&trouble.name)));
-        if what.is_empty() || self.said.is_some_and(|said| said.elapsed() < SAY) {
+        if what.is_empty() || !self.said.is_due(Instant::now()) {
             return;
         }
-        self.said = Some(Instant::now());
         tracing::error!(what, "the ledger's redis may lose what it acknowledged, or takes nothing");
     }
 }

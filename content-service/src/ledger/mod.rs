@@ -6,6 +6,7 @@
 
 mod closer;
 pub mod desk;
+mod end;
 mod entry;
 pub mod guard;
 pub mod resume;
@@ -25,7 +26,8 @@ use runtime::{
 use tokio::time::Instant;
 
 pub use closer::Closer;
-pub use entry::{Damaged, End, Entry, PartEnd, State};
+pub use end::{Damaged, End, PartEnd};
+pub use entry::{Entry, State};
 
 use crate::{
     assignment::{Abandoned, Assignment},

@@ -76,10 +76,7 @@ impl Ledger {
         let part = doubted.unwrap_or(part);
         let settling = Settling { part: part.write(), end: end.write(), untried, closed, again: false };
         let answer = self.settle_as(place, mine, entry, settling).await?;
-        self.moved_or(entry, &answer, |entry| {
-            entry.set_part(&part);
-            entry.set_end(Some(end));
-        });
+        self.moved_or(entry, &answer, |entry| entry.set_last(Some(part), end));
         Ok(())
     }
 
@@ -108,10 +105,7 @@ impl Ledger {
             self.trust(entry, read);
             return Ok(());
         }
-        self.moved_or(entry, &answer, |entry| {
-            entry.set_part(&part);
-            entry.set_end(Some(end));
-        });
+        self.moved_or(entry, &answer, |entry| entry.set_last(Some(part), end));
         Ok(())
     }
 
@@ -135,12 +129,7 @@ impl Ledger {
                 script.arg(end.write()).arg(left);
             })
             .await?;
-        self.moved_or(entry, &answer, |entry| {
-            if let Some(part) = part {
-                entry.set_part(&part);
-            }
-            entry.set_end(Some(end));
-        });
+        self.moved_or(entry, &answer, |entry| entry.set_last(part, end));
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
+use runtime::telemetry::Seldom;
 use tokio::time::Instant;
 
 use super::Named;
@@ -33,7 +34,7 @@ pub struct AccountMetrics {
     token_calls: Family<Named, Gauge>,
     unknown_codes: Family<Code, Counter>,
     /// When each unknown code was logged last.
-    said: Mutex<BTreeMap<i32, Instant>>,
+    said: Mutex<BTreeMap<i32, Seldom>>,
 }
 
 impl AccountMetrics {
@@ -79,20 +80,11 @@ impl AccountMetrics {
     /// Whether a code has a label of its own, and whether it has to be said again.
     fn note(&self, errcode: i32) -> (bool, bool) {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let room = said.len() < CODES;
-        match said.get_mut(&errcode) {
-            Some(last) if now.duration_since(*last) < SAID_FOR => (true, false),
-            Some(last) => {
-                *last = now;
-                (true, true)
-            }
-            None if room => {
-                said.insert(errcode, now);
-                (true, true)
-            }
-            None => (false, false),
+        if said.len() >= CODES && !said.contains_key(&errcode) {
+            return (false, false);
         }
+        let say = said.entry(errcode).or_insert_with(|| Seldom::every(SAID_FOR)).is_due(Instant::now());
+        (true, say)
     }
 }
 

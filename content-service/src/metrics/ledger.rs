@@ -1,24 +1,60 @@
-//! What is counted of the ledger: its Redis, and replies whose end nobody knows.
+//! What is counted of the ledger: its calls, its Redis, and replies whose end nobody knows.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
-use runtime::redis::{TROUBLES, Trouble};
+use runtime::{
+    redis::{RedisError, TROUBLES, Trouble},
+    telemetry::Seldom,
+};
+use tokio::time::Instant;
 
 use super::{Metrics, Named};
 
 /// Part of [`Metrics`].
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ledger {
+    trips: Gauge,
+    waits: Counter,
+    said_waits: Mutex<Seldom>,
+    close_dropped: Counter,
+    fenced: Counter,
     troubles: Family<Named, Gauge>,
     evicted: Gauge,
     sent_again: Family<Named, Counter>,
     waiting: Gauge,
 }
 
+impl Default for Ledger {
+    fn default() -> Self {
+        Self {
+            trips: Gauge::default(),
+            waits: Counter::default(),
+            said_waits: Mutex::new(Seldom::every(Duration::from_secs(10))),
+            close_dropped: Counter::default(),
+            fenced: Counter::default(),
+            troubles: Family::default(),
+            evicted: Gauge::default(),
+            sent_again: Family::default(),
+            waiting: Gauge::default(),
+        }
+    }
+}
+
 impl Ledger {
     pub(super) fn register(&self, all: &mut Registry) {
+        let trips = "Round trips to the ledger's Redis since the start";
+        all.register("ledger_trips", trips, self.trips.clone());
+        all.register("ledger_waits", "Ledger calls that Redis did not answer", self.waits.clone());
+        let dropped = "Ledger entries left open until they lapse";
+        all.register("close_dropped", dropped, self.close_dropped.clone());
+        all.register("fence_rejected", "Sends stopped before the first byte", self.fenced.clone());
         let troubles =
             "1: the ledger's Redis may lose what it acknowledged, or takes nothing, by what is wrong";
         all.register("ledger_redis_trouble", troubles, self.troubles.clone());
@@ -32,6 +68,30 @@ impl Ledger {
 }
 
 impl Metrics {
+    /// Round trips to the ledger's Redis so far.
+    pub fn ledger_trips(&self, trips: u64) {
+        self.0.ledger.trips.set(i64::try_from(trips).unwrap_or(i64::MAX));
+    }
+
+    /// Redis did not do a ledger's step; logged at most once in ten seconds.
+    pub fn ledger_waits(&self, error: &RedisError) {
+        let Ledger { waits, said_waits, .. } = &self.0.ledger;
+        waits.inc();
+        if said_waits.lock().unwrap_or_else(PoisonError::into_inner).is_due(Instant::now()) {
+            tracing::warn!(%error, "the ledger is away: nothing is sent until Redis answers again");
+        }
+    }
+
+    /// Entries stay open in the ledger.
+    pub fn close_dropped(&self, entries: u64) {
+        self.0.ledger.close_dropped.inc_by(entries);
+    }
+
+    /// A send was stopped before its first byte.
+    pub fn fenced(&self) {
+        self.0.ledger.fenced.inc();
+    }
+
     /// How the ledger's Redis is.
     pub fn ledger_redis(&self, troubles: &[Trouble], evicted: Option<u64>) {
         for name in TROUBLES {

@@ -2,16 +2,12 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use futures::future::join_all;
-use runtime::kafka::ProduceError;
-use tokio::{
-    sync::oneshot,
-    time::{sleep, timeout},
-};
+use runtime::{backoff::Backoff, kafka::ProduceError};
+use tokio::{sync::oneshot, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -30,25 +26,24 @@ type Chain = Vec<(u64, Parcel)>;
 
 /// Drains until `stop`, then finishes what is in hand. Ends early if the thread of the files has ended.
 pub(crate) async fn drain(spool: &Spool, outlet: &Outlet, stop: &CancellationToken) {
-    let drainer = Drainer { spool, outlet, stop, why: Mutex::default() };
-    let mut pause = FIRST_PAUSE;
-    while let Some(all) = drainer.pass().await {
+    let drainer = Drainer { spool, outlet, stop };
+    let mut away: Option<Backoff> = None;
+    while let Some(passed) = drainer.pass().await {
+        let records = spool.metrics.records.get();
         let wait = async {
-            if all {
-                if std::mem::replace(&mut pause, FIRST_PAUSE) > FIRST_PAUSE
-                    && spool.metrics.records.get() == 0
-                {
-                    tracing::info!("kafka has taken all that was in the spool");
+            match passed {
+                Ok(()) => {
+                    if away.take().is_some() && records == 0 {
+                        tracing::info!("kafka has taken all that was in the spool");
+                    }
+                    let _news_or_not = timeout(LOOK_AGAIN, spool.news.notified()).await;
                 }
-                let _news_or_not = timeout(LOOK_AGAIN, spool.news.notified()).await;
-            } else {
-                if pause == FIRST_PAUSE {
-                    let records = spool.metrics.records.get();
-                    let why = drainer.why.lock().unwrap_or_else(PoisonError::into_inner).take();
-                    tracing::error!(records, why, "kafka does not take events: they wait in the spool");
+                Err(error) => {
+                    if away.is_none() {
+                        tracing::error!(records, %error, "kafka does not take events: they wait in the spool");
+                    }
+                    away.get_or_insert_with(|| Backoff::new(FIRST_PAUSE, LONGEST_PAUSE)).wait().await;
                 }
-                sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
             }
         };
         if stop.run_until_cancelled(wait).await.is_none() {
@@ -61,31 +56,34 @@ struct Drainer<'a> {
     spool: &'a Spool,
     outlet: &'a Outlet,
     stop: &'a CancellationToken,
-    /// What Kafka last said.
-    why: Mutex<Option<String>>,
 }
 
+/// What Kafka said of a record of this user that it did not take.
+type Stuck = (u64, ProduceError);
+
 impl Drainer<'_> {
-    /// From the oldest record to the newest, leaving out users one of whose records Kafka did not take. Whether it took all; `None`: the
-    /// files are closed.
-    async fn pass(&self) -> Option<bool> {
-        let (mut stuck, mut from) = (HashSet::new(), 0);
+    /// From the oldest record to the newest, leaving out users one of whose records Kafka did not take; what it last said, if it did
+    /// not take all. `None`: the files are closed.
+    async fn pass(&self) -> Option<Result<(), ProduceError>> {
+        let (mut stuck, mut from, mut passed) = (HashSet::new(), 0, Ok(()));
         while !self.stop.is_cancelled() {
             let window = self.window(from).await?;
-            let Some(last) = window.last() else { return Some(stuck.is_empty()) };
+            let Some(last) = window.last() else { return Some(passed) };
             from = last.number + 1;
             let chains = self.chains(window, &stuck).await;
-            let before = self.spool.taken();
-            let tried = chains.len();
+            let (before, tried) = (self.spool.taken(), chains.len());
             let failed = join_all(chains.into_iter().map(|(user, chain)| self.send(user, chain))).await;
-            stuck.extend(failed.into_iter().flatten());
+            for (user, error) in failed.into_iter().flatten() {
+                stuck.insert(user);
+                passed = Err(error);
+            }
             // Nothing of a whole window: it is not about some users, so the rest need not be tried.
-            if tried > 0 && !stuck.is_empty() && self.spool.taken() == before {
+            if tried > 0 && passed.is_err() && self.spool.taken() == before {
                 self.spool.kafka_took_none_since(before);
-                return Some(false);
+                return Some(passed);
             }
         }
-        Some(true)
+        Some(passed)
     }
 
     async fn window(&self, from: u64) -> Option<Vec<Stored>> {
@@ -120,8 +118,8 @@ impl Drainer<'_> {
         chains
     }
 
-    /// Sends one user's records until one fails; the user, if one did.
-    async fn send(&self, user: u64, chain: Chain) -> Option<u64> {
+    /// Sends one user's records until one fails.
+    async fn send(&self, user: u64, chain: Chain) -> Option<Stuck> {
         for (number, parcel) in chain {
             if self.stop.is_cancelled() {
                 return None;
@@ -137,10 +135,7 @@ impl Drainer<'_> {
                     tracing::error!(%error, event_id, number, "kafka will never take this event: its file moves to `aside`");
                     self.tell(Command::SetAside(number)).await;
                 }
-                Err(error) => {
-                    *self.why.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
-                    return Some(user);
-                }
+                Err(error) => return Some((user, error)),
             }
             self.spool.gate.left(user);
         }

@@ -49,7 +49,7 @@ pub(super) struct Stored {
 }
 
 /// Why an event is not in the spool.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum NotSpooled {
     /// As much waits, or for as long, as may.
     #[error("{0}")]
@@ -103,7 +103,6 @@ impl Writer {
                 }
             }
             self.commit(&mut waiting)?;
-            self.measure();
             if ends {
                 break;
             }
@@ -122,7 +121,7 @@ impl Writer {
 
     fn commit(&mut self, waiting: &mut Vec<Waiting>) -> Result<(), WriteError> {
         match self.store.commit() {
-            Ok(0) => {}
+            Ok(0) => self.measure(),
             Ok(appended) => {
                 self.metrics.appended.inc_by(appended as u64);
                 self.measure();
@@ -134,6 +133,7 @@ impl Writer {
             }
             Err(error @ WriteError::Broken { .. }) => return Err(error),
             Err(error) => {
+                self.measure();
                 let error = Arc::new(error);
                 for waiting in waiting.drain(..) {
                     self.refuse(waiting, NotSpooled::Unwritable(Arc::clone(&error)));

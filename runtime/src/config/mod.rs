@@ -1,5 +1,6 @@
 //! Settings from defaults < file < environment < flags. Every problem is collected, with file, line and key.
 
+mod address;
 mod problems;
 mod source;
 mod value;
@@ -14,6 +15,7 @@ use std::{
 pub use problems::Problems;
 pub use value::{Secret, Value};
 
+use address::redacted;
 use source::{Found, Origin, Sources};
 
 /// A setting as it was asked for: the reference page and `config print` are made of these.
@@ -109,36 +111,6 @@ impl Settings {
             "…".clone_into(&mut asked.in_force);
         }
         text
-    }
-
-    /// The address of a service: `http://host:port` or `https://…`. Another text is a problem.
-    pub fn address(&mut self, key: &str, default: &str, meaning: &str) -> String {
-        let address = self.get(key, default.to_owned(), meaning);
-        self.check_address(key, &address);
-        address
-    }
-
-    /// The same of an address that must be given.
-    pub fn required_address(&mut self, key: &str, meaning: &str) -> String {
-        let address: String = self.require(key, meaning);
-        if !address.is_empty() {
-            self.check_address(key, &address);
-        }
-        address
-    }
-
-    /// The same of several, separated by commas.
-    pub fn addresses(&mut self, key: &str, default: &str, meaning: &str) -> String {
-        let addresses = self.get(key, default.to_owned(), meaning);
-        addresses.split(',').for_each(|address| self.check_address(key, address.trim()));
-        addresses
-    }
-
-    fn check_address(&mut self, key: &str, address: &str) {
-        if !value::is_address(address) {
-            let shown = redacted(address);
-            self.problem(key, &format!("{shown:?} is not an address such as http://host:port"));
-        }
     }
 
     /// One of a few words.
@@ -301,14 +273,6 @@ fn last(key: &str) -> &str {
 fn lower_first(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
-}
-
-/// An address without what may be secret in it: user, password and query.
-fn redacted(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
-    let (rest, query) = rest.split_once('?').map_or((rest, ""), |(rest, _)| (rest, "?…"));
-    let host = rest.rsplit_once('@').map_or_else(|| rest.to_owned(), |(_, host)| format!("…@{host}"));
-    format!("{scheme}://{host}{query}")
 }
 
 #[cfg(test)]

@@ -124,12 +124,12 @@ fn a_table_of_foreign_keys_keeps_their_dots() {
 #[test]
 fn an_address_is_absolute_and_takes_a_path() {
     for good in ["http://h:1", "https://go.example.com", "https://go.example.com/base/", "http://[::1]:80"] {
-        assert!(value::is_address(good), "{good}");
+        assert!(address::is_address(good), "{good}");
     }
     for bad in
         ["", "go.example.com", "/base", "ftp://h", "https://", "http://h?x=1", "http://h#x", "http://a b"]
     {
-        assert!(!value::is_address(bad), "{bad}");
+        assert!(!address::is_address(bad), "{bad}");
     }
     let (folder, mut settings) = load("base = \"nonsense\"\nmany = \"http://a:1, b:2\"\n", &[], &[]);
     settings.required_address("base", "The base.");

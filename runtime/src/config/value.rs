@@ -50,16 +50,6 @@ impl Value for PathBuf {
     }
 }
 
-/// An absolute http or https address to which a path can be added.
-pub(super) fn is_address(text: &str) -> bool {
-    let plain = !text.contains(['?', '#', ' ']);
-    text.parse::<http::Uri>().is_ok_and(|address| {
-        plain
-            && matches!(address.scheme_str(), Some("http" | "https"))
-            && address.host().is_some_and(|host| !host.is_empty())
-    })
-}
-
 const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
 impl Value for Duration {

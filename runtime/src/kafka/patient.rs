@@ -19,6 +19,7 @@ use super::{ProduceError, Producer};
 use crate::{
     backoff::Backoff,
     health::{Health, Hold},
+    telemetry::Seldom,
 };
 
 /// How often it is said that records wait.
@@ -47,10 +48,10 @@ pub struct Patient {
 }
 
 /// When it was last said that records wait, and that they are refused.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Said {
-    waiting: Option<Instant>,
-    refused: Option<Instant>,
+    waiting: Seldom,
+    refused: Seldom,
 }
 
 /// A record that the broker refuses, as long as it does.
@@ -69,7 +70,8 @@ impl Patient {
     /// `refused` counts the records that are held since the broker refuses them; while there are any, `health` is not ready.
     #[must_use]
     pub fn new(producer: Producer, refused: Gauge, health: Option<Health>) -> Self {
-        Self { producer, refused, health, said: Arc::default() }
+        let said = Said { waiting: Seldom::every(SAID), refused: Seldom::every(SAID) };
+        Self { producer, refused, health, said: Arc::new(Mutex::new(said)) }
     }
 
     /// Writes a record and returns the form that the broker took. `form(step, attempt)` makes it: step 0 is the whole record, 1
@@ -139,11 +141,10 @@ impl Patient {
     /// Once a minute of each kind: while the cluster is away every lane would say it every two seconds.
     fn say(&self, topic: &str, error: &ProduceError, refused: bool) {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = if refused { &mut said.refused } else { &mut said.waiting };
-        if last.is_some_and(|at| at.elapsed() < SAID) {
+        let kind = if refused { &mut said.refused } else { &mut said.waiting };
+        if !kind.is_due(Instant::now()) {
             return;
         }
-        *last = Some(Instant::now());
         if refused {
             tracing::error!(%error, topic, "kafka refuses what is written to this topic; the partitions concerned are held and nothing is lost: give this service the right to write there, or mend the topic's settings");
         } else {

@@ -16,6 +16,7 @@ and the simulator of the platform, a real Apache Kafka (one node, or three with 
 and a proxy on every edge. After each fault the books are held against each other: what the platform pushed and received, every partition of every topic, the
 ledger. *Given up* are pushes that no delivery of was answered 200; *settled* is the time from the end of the load until every event is handled and committed;
 *answered* is the longest of twenty replies pushed at once after that. `SEED=… make faults FAULT=f17` repeats one.
+A line stands until its fault is tried again, so lines may come from different builds; `make faults` renews all.
 
 The invariants, checked every time: nothing answered 200 is missing; each event has exactly one outcome; no message arrives twice, but for the number that a
 line allows; each user's replies keep their order; the platform never refuses for a window or a quota; the lag is gone in time; memory and descriptors stay
