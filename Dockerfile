@@ -1,9 +1,9 @@
 # syntax=docker/dockerfile:1
 # One image with all five programs; the command chooses: gateway, profile-service, content-service, simulator, yingbin.
-# Checked with hadolint only: it has not been built yet, because no container engine was at hand.
+# Checked with hadolint (`make lint`); it has not been built with a container engine yet.
 
 FROM rust:1.95-slim-bookworm AS build
-# librdkafka is compiled from source; git is asked for nothing. The compiler comes from the same snapshot as the image.
+# librdkafka is compiled from source, which takes a C++ compiler and make, of whatever version the distribution has.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends g++ make \

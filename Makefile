@@ -15,13 +15,31 @@ run: setup ## everything in one process, with a phone to look at (Ctrl-C ends it
 	@cargo build --release -p yingbin
 	@trap : INT; target/release/yingbin up || [[ $$? -eq 130 ]]
 
+# Test programs mostly wait, so they run beside each other: what takes longest has a lane of its own.
+LONG = faults promises process service it
+SHORT = $(filter-out $(LONG),$(sort $(patsubst %.rs,%,$(notdir $(patsubst %/main.rs,%,$(wildcard */tests/*.rs */tests/*/main.rs))))))
+
 test: setup-test ## every test: unit, property, service, end to end on the embedded default and on real Kafka and Redis
 	@$(HEAD) 'build'
 	@cargo build --workspace --all-targets
-	@$(HEAD) 'unit, property, service, end-to-end, promise and foreign-client tests (embedded default)'
-	@cargo test --workspace
+	@$(HEAD) 'unit, property, service, end-to-end, promise, fault and foreign-client tests: four lanes, each shown when it ends'
+	@$(MAKE) --no-print-directory --jobs=4 --keep-going --output-sync=target $(LONG:%=lane-%) lane-servers lane-short lane-doc
+
+lane-%:
+	@$(HEAD) 'tests: $*'
+	@cargo test --workspace --test $*
+
+lane-servers:
 	@$(HEAD) 'end-to-end tests on real Kafka and Redis'
 	@deploy/local/with-servers cargo test --workspace --test e2e
+
+lane-short:
+	@$(HEAD) 'all other tests, end to end on the embedded default among them'
+	@cargo test --workspace --lib --bins $(SHORT:%=--test %)
+
+lane-doc:
+	@$(HEAD) 'examples in the documentation'
+	@cargo test --workspace --doc
 
 lint: setup-test ## format, clippy, rustdoc, contracts and Dockerfile, warnings denied
 	@$(HEAD) 'format'
@@ -32,6 +50,8 @@ lint: setup-test ## format, clippy, rustdoc, contracts and Dockerfile, warnings 
 	@RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items
 	@$(HEAD) 'buf lint'
 	@cd proto && ../.cache/venv/bin/buf lint
+	@$(HEAD) 'buf breaking: nothing that was released may change'
+	@cd proto && ../.cache/venv/bin/buf breaking --against released.binpb
 	@$(HEAD) 'hadolint'
 	@.cache/venv/bin/hadolint Dockerfile
 

@@ -56,9 +56,10 @@ pub struct Account {
 }
 
 /// All accounts by AppId.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Accounts {
     all: HashMap<String, Arc<Account>>,
+    stops: Stops,
     /// A breaker has something to tell.
     happened: Arc<Notify>,
 }
@@ -69,8 +70,8 @@ impl Accounts {
     /// # Errors
     /// An address that is none, or a playbook that cannot be read, with everything that is wrong with it.
     pub fn open(config: &config::Config, redis: &Redis, metrics: &Metrics) -> anyhow::Result<Self> {
-        let mut accounts = Self::default();
         let stops = Stops::new(redis.clone());
+        let mut accounts = Self { all: HashMap::new(), stops: stops.clone(), happened: Arc::default() };
         let places = Places::divide(config.send_places(), config.accounts.len());
         for (index, (account, places)) in config.accounts.iter().zip(places).enumerate() {
             let breaker = Breaker::new(Arc::clone(&accounts.happened));
@@ -108,6 +109,12 @@ impl Accounts {
     /// All of them, by `AppId`.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Account)> {
         self.all.iter().map(|(app_id, account)| (app_id.as_str(), &**account))
+    }
+
+    /// Which of them are stopped, for all replicas.
+    #[must_use]
+    pub fn stops(&self) -> &Stops {
+        &self.stops
     }
 
     /// Resolves when a breaker has something to tell the other replicas, also if that was before. Cancel safe.
@@ -187,15 +194,23 @@ impl Account {
     pub fn hear(&self, word: &Word, user: &str, probe_ms: Option<i64>, now_ms: i64) {
         if let Some(stop) = self.breaker.hear(word, user, probe_ms, now_ms) {
             self.metrics.accounts().stop(&self.name);
-            let what_to_do = remedy(&stop.why);
+            let what_to_do = remedy(word.errcode());
             tracing::error!(
                 account = self.name,
                 why = stop.why,
+                errcode = word.errcode(),
                 until_ms = stop.until_ms,
                 what_to_do,
                 "account stopped: its events are refused"
             );
         }
+    }
+
+    /// Sets the gauges of the account.
+    pub fn count(&self) {
+        let metrics = self.metrics.accounts();
+        metrics.stopped(&self.name, self.breaker.held().is_some());
+        metrics.token_calls(&self.name, self.client.token_calls());
     }
 
     async fn reload(&self) {
@@ -223,9 +238,8 @@ impl Account {
 }
 
 /// What a person can do about a stop.
-fn remedy(why: &str) -> &'static str {
-    let code = why.strip_prefix("errcode ").and_then(|code| code.split(' ').next()?.parse().ok());
-    code.map_or("nothing answers: look at the way to the platform's API", errcode::remedy)
+fn remedy(errcode: Option<i32>) -> &'static str {
+    errcode.map_or("nothing answers: look at the way to the platform's API", errcode::remedy)
 }
 
 fn client(

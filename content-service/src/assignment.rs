@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use runtime::{backoff::Backoff, redis::RedisError};
 use tokio_util::sync::CancellationToken;
 
-use crate::watchdog::meant;
+use crate::{metrics::Metrics, watchdog::meant};
 
 /// The partition is being given up, or the process is ending: the event is left as it is for its next owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,6 +78,25 @@ impl Assignment {
             () = self.lost.cancelled() => Err(Abandoned),
             () = meant(tokio::time::sleep(time)) => Ok(()),
         }
+    }
+}
+
+/// Repeats a call of the ledger's Redis until it is answered. A repeat must be harmless.
+///
+/// # Errors
+/// [`Abandoned`] when the partition is given up first.
+pub async fn until_answered<T, Calling: Future<Output = Result<T, RedisError>>>(
+    mine: &Assignment,
+    metrics: &Metrics,
+    call: impl Fn() -> Calling,
+) -> Result<T, Abandoned> {
+    let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
+    loop {
+        match call().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => metrics.ledger_waits(&error),
+        }
+        mine.pause(backoff.pause()).await?;
     }
 }
 

@@ -10,12 +10,14 @@ use tokio::sync::{Notify, watch};
 
 /// So many events in a row that the platform could not be reached for, and the account is stopped.
 const FAILURES: u32 = 16;
-/// So many users in a row of whom the platform says that they are limited (50002), and it is the account that is.
+/// So many users in a row of whom the platform says that they are limited, and it is the account that is.
 const LIMITED: usize = 5;
-/// A platform that could not be reached is tried again after this time.
+/// A platform that could not be reached is tried again so often, by one event of the whole fleet.
 const UNREACHED_MS: i64 = 10_000;
-/// An account that is blocked is tried again after this time.
-const BLOCKED_MS: i64 = 60_000;
+/// An account that the platform has stopped is tried so often, by one event of the whole fleet.
+pub const TRIED_EVERY_MS: i64 = 60_000;
+/// “user limited”: one user, or the account, if it is said of every user.
+pub const USER_LIMITED: i32 = 50_002;
 
 /// An account that gets nothing for a while.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,23 +26,31 @@ pub struct Stop {
     pub until_ms: i64,
     /// Not before then may one event try whether it is over, Unix milliseconds.
     pub probe_ms: i64,
+    /// And then so often.
+    pub every_ms: i64,
     /// Why.
     pub why: String,
 }
 
 impl Stop {
-    /// A stop that is over, or tried, at one time.
+    /// A stop by the platform that is over, or tried, at one time.
     #[must_use]
-    pub fn until(until_ms: i64, why: &str) -> Self {
-        Self { until_ms, probe_ms: until_ms, why: why.to_owned() }
+    pub fn until(until_ms: i64, why: impl Into<String>) -> Self {
+        Self { until_ms, probe_ms: until_ms, every_ms: TRIED_EVERY_MS, why: why.into() }
     }
 
-    /// Reads what the scripts write: `until|probe|why`.
+    /// Nothing gets through to the platform; it has not stopped anybody.
+    fn unreached(now_ms: i64, why: &str) -> Self {
+        Self { every_ms: UNREACHED_MS, ..Self::until(now_ms + UNREACHED_MS, why) }
+    }
+
+    /// Reads what the scripts write: `until|probe|every|why`.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
-        let mut fields = text.splitn(3, '|');
-        let (until, probe, why) = (fields.next()?, fields.next()?, fields.next()?);
-        Some(Self { until_ms: until.parse().ok()?, probe_ms: probe.parse().ok()?, why: why.to_owned() })
+        let mut fields = text.splitn(4, '|');
+        let mut number = || fields.next()?.parse().ok();
+        let (until_ms, probe_ms, every_ms) = (number()?, number()?, number()?);
+        Some(Self { until_ms, probe_ms, every_ms, why: fields.next()?.to_owned() })
     }
 
     /// Both at once: the longer holds.
@@ -60,11 +70,34 @@ pub enum Word {
     /// The platform calls this user limited, or the account.
     Limited,
     /// The account is stopped.
-    Stopped(Stop),
-    /// Nobody answered readably, for this reason.
-    Unreached(String),
+    Stopped {
+        /// For this code.
+        errcode: i32,
+        /// For this long.
+        stop: Stop,
+    },
+    /// The platform took nothing, or nobody can know whether it did.
+    Unreached {
+        /// Its code, where it gave one.
+        errcode: Option<i32>,
+        /// Why.
+        why: String,
+    },
     /// Nothing.
     Nothing,
+}
+
+impl Word {
+    /// The platform's code behind it, where it gave one.
+    #[must_use]
+    pub fn errcode(&self) -> Option<i32> {
+        match self {
+            Self::Open | Self::Nothing => None,
+            Self::Limited => Some(USER_LIMITED),
+            Self::Stopped { errcode, .. } => Some(*errcode),
+            Self::Unreached { errcode, .. } => *errcode,
+        }
+    }
 }
 
 /// What happened here and the other replicas have not been told of.
@@ -144,20 +177,22 @@ impl Breaker {
                 *runs = Runs::default();
                 None
             }
-            Word::Stopped(stop) => {
+            Word::Stopped { stop, .. } => {
                 *runs = Runs::default();
                 Some(stop.clone())
             }
-            Word::Unreached(why) => {
+            Word::Unreached { why, .. } => {
                 runs.unreached += 1;
                 let enough = runs.unreached >= FAILURES;
-                enough.then(|| Stop::until(now_ms + UNREACHED_MS, why))
+                enough.then(|| Stop::unreached(now_ms, why))
             }
             Word::Limited => {
                 runs.unreached = 0;
                 runs.limited.insert(self.hasher.hash_one(user));
                 let enough = runs.limited.len() >= LIMITED;
-                enough.then(|| Stop::until(now_ms + BLOCKED_MS, "errcode 50002 for every user"))
+                enough.then(|| {
+                    Stop::until(now_ms + TRIED_EVERY_MS, format!("errcode {USER_LIMITED} for every user"))
+                })
             }
         }
     }

@@ -11,13 +11,13 @@ use crate::lanes::Bounds;
 pub use crate::ledger::guard::Durability;
 
 /// Nobody may send later than this after the event: the longest window of any right.
-const LATEST: Duration = Duration::from_secs(48 * 3600);
+pub const LATEST: Duration = Duration::from_secs(48 * 3600);
 /// A send that has not begun after this time, for want of a token, counts as not sent.
 pub const BEGIN_WITHIN: Duration = Duration::from_secs(2);
 /// By how much a lease is longer than a whole send.
 const LEASE_MARGIN: Duration = Duration::from_secs(3);
 /// How long the ledger remembers. What it has forgotten must be too old to be sent, or an old event could be sent twice.
-const LEDGER_TTL: Duration = Duration::from_secs(50 * 3600);
+pub const LEDGER_TTL: Duration = Duration::from_secs(50 * 3600);
 const _: () = assert!(LATEST.as_secs() + 3600 <= LEDGER_TTL.as_secs());
 /// Draining a partition has to end well within the session of the group: six seconds, or what the settings say.
 const DRAIN: Duration = Duration::from_secs(4);
@@ -83,8 +83,6 @@ pub struct Links {
 pub struct Delivery {
     /// Older events get no reply.
     pub max_age: Duration,
-    /// How long the ledger remembers an event; longer than `max_age`, so that what it has forgotten is too old to be sent.
-    pub ledger_ttl: Duration,
     /// Tries of a part that was definitely not sent.
     pub tries: u32,
     /// Taken off the end of every send window, for the way and for clocks that differ.
@@ -108,7 +106,8 @@ pub struct Concurrency {
     pub events: usize,
     /// Sends over all accounts.
     pub sends: usize,
-    /// Events that may wait per partition before it is paused.
+    /// Events that may wait per partition before it is paused, for all its accounts: what an account that has become slow leaves
+    /// waiting has to fit, or the others wait with it. An event takes about 2 KiB.
     pub buffer: usize,
 }
 
@@ -135,7 +134,6 @@ impl Default for Delivery {
     fn default() -> Self {
         Self {
             max_age: Duration::from_secs(600),
-            ledger_ttl: LEDGER_TTL,
             tries: 8,
             margin: Duration::from_secs(3),
             connect: Duration::from_secs(1),
@@ -155,8 +153,13 @@ impl Default for Keeping {
 
 impl Default for Concurrency {
     fn default() -> Self {
-        Self { events: 256, sends: 64, buffer: 256 }
+        Self { events: 256, sends: 64, buffer: 2048 }
     }
+}
+
+/// In milliseconds.
+pub(crate) fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 impl Delivery {

@@ -66,8 +66,8 @@ struct Shared {
     metrics: Metrics,
 }
 
-/// Consumes `topic` until `shutdown`, then drains, commits and leaves the group. It gives a sign of life every half
-/// second, and so does every record under way.
+/// Consumes `topic` until `shutdown`, then drains, commits and leaves the group. The loop gives a sign of life every half second, a
+/// record under way with each poll of its work.
 ///
 /// # Errors
 /// librdkafka refused the settings, or the group has put this member out for good.

@@ -19,9 +19,10 @@ use crate::{
     config,
     ledger::{End, Entry, Ledger, PartEnd, Place, State},
     metrics::Metrics,
+    watchdog::step,
 };
 pub use leave::{NoLeave, Slot};
-use verdict::{Verdict, judge};
+use verdict::Verdict;
 
 /// A part whose arming was confirmed longer ago than this is not sent: the process may have slept.
 const FRESH: Duration = Duration::from_millis(50);
@@ -78,14 +79,14 @@ impl Deliverer {
         loop {
             match entry.state {
                 State::Settled | State::Closed => return Ok(()),
-                State::Elsewhere(until_ms) => {
+                State::Elsewhere => {
                     slot = None;
                     let again = self.may_repeat(case, account, entry);
-                    self.wait_for_other(&case.place, case.mine, entry, until_ms, again).await?;
+                    self.wait_for_other(&case.place, case.mine, entry, again).await?;
                 }
                 State::Reserved => {
                     // Whoever holds one place must not wait for another.
-                    tries.right = slot.take().and_then(Slot::unused);
+                    tries.right = slot.take().and_then(|mut slot| slot.take_right());
                     slot = self.arm(case, account, entry, &mut tries).await?;
                 }
                 State::Armed(since) => {
@@ -109,9 +110,7 @@ impl Deliverer {
         loop {
             match entry.state {
                 State::Settled | State::Closed => return Ok(()),
-                State::Elsewhere(until_ms) => {
-                    self.wait_for_other(place, mine, entry, until_ms, false).await?;
-                }
+                State::Elsewhere => self.wait_for_other(place, mine, entry, false).await?,
                 State::Armed(_) => self.ledger.not_sent(place, mine, entry).await?,
                 State::Reserved => self.ledger.give_up(place, mine, entry, None, end.clone()).await?,
             }
@@ -124,11 +123,9 @@ impl Deliverer {
         place: &Place,
         mine: &Assignment,
         entry: &mut Entry,
-        until_ms: i64,
         again: bool,
     ) -> Result<(), Abandoned> {
-        let left = u64::try_from(until_ms - self.clock.now_ms()).unwrap_or(0);
-        mine.pause(Duration::from_millis(left).min(LOOK)).await?;
+        mine.pause(LOOK).await?;
         let before = entry.again;
         self.ledger.overdue(place, mine, entry, again).await?;
         if entry.again && !before {
@@ -152,8 +149,9 @@ impl Deliverer {
         tries: &mut Tries,
         (errcode, reason): (Option<i32>, String),
     ) -> Result<(), Abandoned> {
-        let (at_ms, attempts, unknown) = (self.clock.now_ms(), entry.attempts(), entry.unknown() + 1);
-        let part = PartEnd { outcome: Outcome::Unknown, errcode, at_ms, attempts, unknown };
+        let at_ms = self.clock.now_ms();
+        let before = entry.part_end(Outcome::Unknown, errcode, at_ms);
+        let part = PartEnd { unknown: before.unknown + 1, ..before };
         let end = End { outcome: Outcome::Unknown, reason, until_ms: 0, at_ms };
         let again = self.may_repeat(case, account, entry);
         self.ledger.unknown(&case.place, case.mine, entry, part, end, again).await?;
@@ -206,9 +204,11 @@ impl Deliverer {
             self.ledger.not_sent(&case.place, case.mine, entry).await?;
             return case.mine.pause(Duration::from_millis(1)).await;
         }
+        step("send");
         let started = Instant::now();
         fail::fail_point!("c6", |_| std::process::abort());
-        let sent = account.client.send(&part.message, config::BEGIN_WITHIN).await;
+        let ours = || case.mine.holds();
+        let sent = account.client.send_while(&part.message, config::BEGIN_WITHIN, &ours).await;
         fail::fail_point!("c8", |_| std::process::abort());
         self.metrics.sent(started.elapsed());
         if !matches!(sent, Sent::NotSent { .. }) {
@@ -228,8 +228,7 @@ impl Deliverer {
         slot: &mut Option<Slot>,
     ) -> Result<(), Abandoned> {
         let at_ms = self.clock.now_ms();
-        let (attempts, unknown) = (entry.attempts(), entry.unknown());
-        let part = |outcome, errcode| PartEnd { outcome, errcode, at_ms, attempts, unknown };
+        let part = |outcome, errcode| entry.part_end(outcome, errcode, at_ms);
         let end = |outcome, reason, until_ms| End { outcome, reason, until_ms, at_ms };
         match verdict {
             Verdict::Taken => {
@@ -273,10 +272,9 @@ impl Deliverer {
         }
         tries.failed += 1;
         if tries.failed >= self.terms.tries {
-            self.out_of_reach(account, case.user, reason);
+            self.out_of_reach(account, case.user, errcode, reason);
             let at_ms = self.clock.now_ms();
-            let (attempts, unknown) = (entry.attempts(), entry.unknown());
-            let part = PartEnd { outcome: Outcome::Refused, errcode, at_ms, attempts, unknown };
+            let part = entry.part_end(Outcome::Refused, errcode, at_ms);
             let reason = format!("not sent after {} tries: {reason}", tries.failed);
             let end = End { outcome: Outcome::Refused, reason, until_ms: 0, at_ms };
             return self.ledger.give_up(&case.place, case.mine, entry, Some(part), end).await;

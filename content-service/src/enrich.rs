@@ -22,6 +22,15 @@ pub enum Known {
 impl Known {
     /// The enrichment, if it came.
     #[must_use]
+    pub fn into_enrichment(self) -> Option<Enrichment> {
+        match self {
+            Self::Profile(enrichment) => Some(*enrichment),
+            Self::Away | Self::ErasurePending => None,
+        }
+    }
+
+    /// As [`Known::into_enrichment`].
+    #[must_use]
     pub fn enrichment(&self) -> Option<&Enrichment> {
         match self {
             Self::Profile(enrichment) => Some(enrichment),
@@ -47,7 +56,7 @@ pub async fn enrich(rooms: &Rooms, case: &Case<'_>) -> Result<Known, Abandoned> 
     }
     let told: Vec<Trait> =
         case.playbook.as_ref().map(|playbook| playbook.told(case.event)).unwrap_or_default();
-    let answer = match rooms.profiles.enrich(case.event, told, case.trace).await {
+    let answer = match rooms.profiles.enrich(case.event, &told, case.trace).await {
         Ok(enrichment) => return Ok(Known::Profile(Box::new(enrichment))),
         Err(answer) => answer,
     };

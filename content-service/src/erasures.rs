@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 
 use crate::{
-    assignment::{Abandoned, Assignment},
+    assignment::{Abandoned, Assignment, until_answered},
     case::Case,
     metrics::Metrics,
     profiles::Profiles,
@@ -55,7 +55,7 @@ pub struct Erasures {
 /// What this process knows of it.
 #[derive(Debug, Default)]
 struct Here {
-    /// The newest assignment for which everything was read.
+    /// One more than the newest assignment for which everything was read; 0: nothing was.
     read: AtomicU64,
     reading: tokio::sync::Mutex<()>,
     /// At least everything that concerns a user whose events come here; by the fields in Redis.
@@ -94,7 +94,7 @@ impl Erasures {
     /// # Errors
     /// [`Abandoned`] when the partition is given up while Redis is away.
     pub async fn settled(&self, case: &Case<'_>) -> Result<bool, Abandoned> {
-        if self.here.read.load(Ordering::Acquire) < case.mine.generation() {
+        if self.here.read.load(Ordering::Acquire) <= case.mine.generation() {
             // Rare, so it takes no room in the future of every event; neither does the call below.
             Box::pin(self.read_once(case.mine)).await?;
         }
@@ -114,7 +114,7 @@ impl Erasures {
         let field = format!("{} {}", case.user, case.event.id);
         let mut set = redis::cmd("HSET");
         set.arg(&self.key).arg(&field).arg(case.event.encode_to_vec());
-        self.until_answered(case.mine, || self.redis.query::<i64>(&set)).await?;
+        until_answered(case.mine, &self.metrics, || self.redis.query::<i64>(&set)).await?;
         let owed = Owed { event: case.event.clone(), refused: false };
         self.owed().insert(field.clone(), owed.clone());
         self.judge(&field, &owed.event, answer);
@@ -137,22 +137,25 @@ impl Erasures {
         shutdown.run_until_cancelled(sweeping).await.unwrap_or_default()
     }
 
-    /// Tries everything once; false if something has to wait. A scan returns whatever was there from its start to its end, so what
-    /// was known before and is not met has been done by somebody else.
+    /// Tries everything once and tells what is left; false if something has to wait.
     async fn round(&self) -> Result<bool, RedisError> {
+        let all_done = self.everything().await?;
         self.metrics.erasures_pending(self.redis.query(redis::cmd("HLEN").arg(&self.key)).await?);
+        Ok(all_done)
+    }
+
+    /// A scan returns whatever was there from its start to its end, so what was known before and is not met has been done by somebody
+    /// else.
+    async fn everything(&self) -> Result<bool, RedisError> {
         let before: Vec<String> = self.owed().keys().cloned().collect();
-        let (mut met, mut left, mut all_done, mut cursor) = (HashSet::new(), 0, true, 0);
+        let (mut met, mut all_done, mut cursor) = (HashSet::new(), true, 0);
         loop {
             let (next, page) = self.page(cursor).await?;
             for (field, event) in page {
                 match self.again(&field, &event).await {
                     Tried::Done => {}
                     Tried::Away => return Ok(false),
-                    tried => {
-                        left += 1;
-                        all_done &= tried == Tried::Refused;
-                    }
+                    tried => all_done &= tried == Tried::Refused,
                 }
                 met.insert(field);
             }
@@ -161,7 +164,6 @@ impl Erasures {
                 break;
             }
         }
-        self.metrics.erasures_pending(left);
         let mut owed = self.owed();
         for done in before.iter().filter(|field| !met.contains(*field)) {
             owed.remove(done);
@@ -185,7 +187,7 @@ impl Erasures {
     }
 
     async fn erase(&self, field: &str, event: &Event) -> Tried {
-        match self.profiles.enrich(event, Vec::new(), TraceParent::new_root()).await {
+        match self.profiles.enrich(event, &[], TraceParent::new_root()).await {
             Ok(_) => {
                 self.forget(field).await;
                 Tried::Done
@@ -232,11 +234,11 @@ impl Erasures {
 
     /// Reads everything that is owed, once for each assignment: whoever had the partition before may have remembered something.
     async fn read_once(&self, mine: &Assignment) -> Result<(), Abandoned> {
-        let wanted = mine.generation();
+        let generation = mine.generation();
         let _reading = self.here.reading.lock().await;
-        if self.here.read.load(Ordering::Acquire) < wanted {
-            self.until_answered(mine, || self.read_all()).await?;
-            self.here.read.store(wanted, Ordering::Release);
+        if self.here.read.load(Ordering::Acquire) <= generation {
+            until_answered(mine, &self.metrics, || self.read_all()).await?;
+            self.here.read.store(generation + 1, Ordering::Release);
         }
         Ok(())
     }
@@ -263,27 +265,12 @@ impl Erasures {
         self.redis.query(&scan).await
     }
 
-    async fn until_answered<T, Calling: Future<Output = Result<T, RedisError>>>(
-        &self,
-        mine: &Assignment,
-        call: impl Fn() -> Calling,
-    ) -> Result<T, Abandoned> {
-        let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
-        loop {
-            match call().await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => self.metrics.ledger_waits(&error),
-            }
-            mine.pause(backoff.pause()).await?;
-        }
-    }
-
     fn owed_of(&self, user: &str) -> Vec<(String, Owed)> {
-        let start = format!("{user} ");
         let owed = self.owed();
         if owed.is_empty() {
             return Vec::new();
         }
+        let start = format!("{user} ");
         let of_user = owed.range(start.clone()..).take_while(|(field, _)| field.starts_with(&start));
         of_user.map(|(field, owed)| (field.clone(), owed.clone())).collect()
     }

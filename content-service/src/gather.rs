@@ -8,7 +8,7 @@ use proto::reply::SourceState;
 use reqwest::redirect;
 use runtime::clock::Clock;
 
-use crate::{decide::Gathered, metrics::Metrics, playbook::SourceRequest, watchdog::step};
+use crate::{config::millis, decide::Gathered, metrics::Metrics, playbook::SourceRequest, watchdog::step};
 
 /// Largest answer in bytes.
 const LARGEST: usize = 64 * 1024;
@@ -90,10 +90,9 @@ impl Gatherer {
     /// Fetches unless somebody is fetching the same address: then that one's answer serves.
     async fn fetch_once(self, address: String, keep: Duration) -> Kept {
         let now_ms = self.clock.now_ms();
-        let keep_ms = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
         let fetch = async {
             let value = self.fetch(&address).await.map(Arc::new);
-            let kept_for = if value.is_some() { keep_ms } else { FAILED_FOR_MS };
+            let kept_for = if value.is_some() { millis(keep) } else { FAILED_FOR_MS };
             Kept { value, until_ms: self.clock.now_ms().saturating_add(kept_for) }
         };
         let entry = self.cache.entry(address.clone());

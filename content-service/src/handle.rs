@@ -74,7 +74,7 @@ pub struct Rooms {
 /// enrich → gather → decide → reserve → send → settle → tell; then the offset moves.
 async fn handle(rooms: &Rooms, case: &Case<'_>) -> Result<Option<Reply>, Abandoned> {
     let known = enrich(rooms, case).await?;
-    let mut proposal = propose(rooms, case, &known).await;
+    let mut proposal = propose(rooms, case, known).await;
     let slot = leave_to_send(rooms, case, &mut proposal).await;
     let mut entry = rooms.ledger.reserve(&case.place, case.mine, proposal, slot.is_some()).await?;
     match case.account {

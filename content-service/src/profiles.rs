@@ -62,10 +62,10 @@ impl Profiles {
     pub async fn enrich(
         &self,
         event: &Event,
-        told: Vec<Trait>,
+        told: &[Trait],
         trace: TraceParent,
     ) -> Result<Enrichment, Status> {
-        let request = EnrichRequest { event: Some(event.clone()), told };
+        let request = || EnrichRequest { event: Some(event.clone()), told: told.to_vec() };
         let answer =
             self.within(trace, request, |mut client, request| async move { client.enrich(request).await });
         answer.await?.enrichment.ok_or_else(|| Status::internal("an answer without enrichment"))
@@ -75,8 +75,8 @@ impl Profiles {
     ///
     /// # Errors
     /// As [`Profiles::enrich`].
-    pub async fn record_shown(&self, shown: Shown, trace: TraceParent) -> Result<(), Status> {
-        let request = RecordRequest { what: Some(What::Shown(shown)) };
+    pub async fn record_shown(&self, shown: &Shown, trace: TraceParent) -> Result<(), Status> {
+        let request = || RecordRequest { what: Some(What::Shown(shown.clone())) };
         let answer =
             self.within(trace, request, |mut client, request| async move { client.record(request).await });
         answer.await.map(drop)
@@ -85,18 +85,17 @@ impl Profiles {
     async fn within<Q, A, Answering>(
         &self,
         trace: TraceParent,
-        question: Q,
+        question: impl Fn() -> Q,
         ask: impl Fn(ProfileServiceClient<Channel>, Request<Q>) -> Answering,
     ) -> Result<A, Status>
     where
-        Q: Clone,
         Answering: Future<Output = Result<tonic::Response<A>, Status>>,
     {
         let ends = Instant::now() + self.deadline;
-        let mut tried = self.once(ends, trace, question.clone(), &ask).await;
+        let mut tried = self.once(ends, trace, question(), &ask).await;
         let away = tried.as_ref().is_err_and(|status| status.code() == Code::Unavailable);
         if away && ends.saturating_duration_since(Instant::now()) > WORTH_A_TRY {
-            tried = self.once(ends, trace, question, &ask).await;
+            tried = self.once(ends, trace, question(), &ask).await;
         }
         tried
     }

@@ -60,19 +60,15 @@ impl Publisher {
         step("publish");
         let traceparent = trace.child().to_string();
         let attributes = CloudEvent { id: Cow::Borrowed(id), ..CloudEvent::of_reply(reply, &traceparent) };
-        let headers = owned_headers(&attributes.headers());
-        let whole = reply.encode_to_vec();
-        let bytes = |step| match step {
-            0 => Cow::Borrowed(&whole[..]),
-            step => Cow::Owned(shortened(reply, step).encode_to_vec()),
-        };
+        let (headers, whole) = (attributes.headers(), reply.encode_to_vec());
+        let short = |step| shortened(reply, step).encode_to_vec();
         let form = |step, _| Outgoing {
             key: Cow::Borrowed(key),
-            headers: headers.clone(),
-            payload: Some(bytes(step)),
+            headers: owned_headers(&headers),
+            payload: Some(if step == 0 { Cow::Borrowed(&whole[..]) } else { Cow::Owned(short(step)) }),
         };
         let taken = self.patient.write(&self.replies, SHORTEST, form, |time| self.wait(mine, time)).await?;
-        Ok(bytes(taken).into_owned())
+        Ok(if taken == 0 { whole } else { short(taken) })
     }
 
     /// Copies a record into the DLQ topic, untouched where it fits, and says in further headers why it is there.

@@ -8,14 +8,13 @@ use wechat::{
     rights::{self, Action},
 };
 
-use crate::ledger::Granted;
+use crate::{config::millis, ledger::Granted};
 
 /// The right that an event grants, its window counted from `CreateTime` less `margin`; `None`: it grants nothing.
 #[must_use]
 pub fn granted(kind: AccountKind, rules: RuleSet, event: &Event, margin: Duration) -> Option<Granted> {
     let grant = rights::grant(kind, rules, action(event))?;
-    let margin = i64::try_from(margin.as_millis()).unwrap_or(i64::MAX);
-    let window = i64::from(grant.window_seconds) * 1000 - margin;
+    let window = i64::from(grant.window_seconds) * 1000 - millis(margin);
     Some(Granted {
         name: grant.name,
         messages: grant.messages,

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     accounts::Accounts,
     catalogue::Catalogue,
-    config::Config,
+    config::{Config, LEDGER_TTL},
     consume::consume,
     decide::Links,
     deliver::Deliverer,
@@ -36,7 +36,6 @@ use crate::{
     metrics::Metrics,
     profiles::Profiles,
     publish::Publisher,
-    stops::Stops,
     watchdog::{Bounds, Signs, Watchdog},
 };
 
@@ -87,7 +86,9 @@ pub async fn serve(
 
     let producer = config.kafka.producer("content-service").context("the producer cannot be made")?;
     let patient = Patient::new(producer.clone(), metrics.publish_refused(), Some(health.clone()));
-    let (rooms, [looking_up, closing]) = rooms(&config, patient, clock, &metrics, &tasks.token(), &last)?;
+    let redis = Redis::new(&config.redis, &config.kafka.namespace).context("redis.url")?;
+    let (rooms, [looking_up, closing]) =
+        rooms(&config, patient, &redis, clock, &metrics, &tasks.token(), &last)?;
     let rooms = Arc::new(rooms);
 
     let hold = health.hold(CATALOGUE);
@@ -96,16 +97,14 @@ pub async fn serve(
         let take = |record: TableRecord<'_>| apply(&catalogue, &metrics, record);
         Ok(follow(&kafka, &kafka.topic(proto::ITEMS.name), take, hold, shutdown).await?)
     });
-    let redis = Redis::new(&config.redis, &config.kafka.namespace).context("redis.url")?;
     let (durability, hold) = (config.keeping.durability, health.hold(LEDGER));
-    tasks.spawn("ledger watch", guard(redis.clone(), durability, rooms.metrics.clone(), hold, tasks.token()));
+    tasks.spawn("ledger watch", guard(redis, durability, rooms.metrics.clone(), hold, tasks.token()));
     tasks.spawn("desk", tend(Arc::clone(&rooms), tasks.token()).map(Ok));
     let watching = Arc::clone(&rooms.accounts).watch(tasks.token());
     tasks.spawn("playbooks", watching.map(Ok));
     tasks.spawn("profile addresses", looking_up.map(Ok));
     tasks.spawn("closer", closing.map(Ok));
-    let stops = Stops::new(redis);
-    let stopping = watch_accounts(Arc::clone(&rooms), stops, config.delivery.check_right, tasks.token());
+    let stopping = watch_accounts(Arc::clone(&rooms), config.delivery.check_right, tasks.token());
     tasks.spawn("stops", stopping.map(Ok));
     tasks.spawn("erasures", rooms.erasures.clone().sweep(tasks.token()).map(Ok));
     health.check("producer", move || producer.fatal().map_or(Ok(()), Err));
@@ -134,21 +133,21 @@ pub async fn serve(
 fn rooms(
     config: &Config,
     patient: Patient,
+    redis: &Redis,
     clock: Clock,
     metrics: &Metrics,
     shutdown: &CancellationToken,
     last: &CancellationToken,
 ) -> anyhow::Result<(Rooms, [BoxFuture<'static, ()>; 2])> {
-    let redis = Redis::new(&config.redis, &config.kafka.namespace).context("redis.url")?;
     let (profiles, looking_up) =
         Profiles::new(&config.profile.endpoint, config.profile.deadline, shutdown.clone())?;
     let (closer, closing) = Closer::new(redis.clone(), metrics.clone(), last.clone());
-    let (ttl, lease) = (config.delivery.ledger_ttl, config.delivery.lease());
-    let terms = Terms { ttl, lease, replicas: config.keeping.replicas };
+    let lease = config.delivery.lease();
+    let terms = Terms { ttl: LEDGER_TTL, lease, replicas: config.keeping.replicas };
     let desk = Desk::new(redis.clone());
     let erasures = Erasures::new(redis.clone(), profiles.clone(), metrics.clone());
-    let accounts = Arc::new(Accounts::open(config, &redis, metrics)?);
-    let ledger = Ledger::new(redis, terms, clock.clone(), metrics.clone());
+    let accounts = Arc::new(Accounts::open(config, redis, metrics)?);
+    let ledger = Ledger::new(redis.clone(), terms, clock.clone(), metrics.clone());
     let rooms = Rooms {
         accounts,
         profiles,
@@ -170,7 +169,8 @@ fn rooms(
 }
 
 /// Keeps the stops of all replicas alike, and asks at the start which accounts may send at all; no event waits for that.
-async fn watch_accounts(rooms: Arc<Rooms>, stops: Stops, check: bool, shutdown: CancellationToken) {
+async fn watch_accounts(rooms: Arc<Rooms>, check: bool, shutdown: CancellationToken) {
+    let stops = rooms.accounts.stops();
     let checks = async {
         if check && stops.exchange(&rooms.accounts).await.is_ok() {
             join_all(rooms.accounts.iter().map(|(_, account)| rooms.deliverer.check_right(account))).await;

@@ -19,13 +19,12 @@ const AGAIN_WITHIN: Duration = Duration::from_secs(60);
 #[must_use]
 pub fn shown_by(reply: &Reply) -> Option<Shown> {
     let decision = reply.decision.as_ref()?;
-    let item_ids: Vec<String> = decision.slots.iter().flat_map(|slot| slot.item_ids.clone()).collect();
     let taken = reply.parts.iter().any(|part| part.outcome() == Outcome::Sent);
     taken.then(|| Shown {
         id: format!("{}:shown", reply.event_id),
         user: Some(User { app_id: reply.app_id.clone(), openid: reply.openid.clone() }),
         at_ms: reply.ended_at_ms,
-        item_ids,
+        item_ids: decision.slots.iter().flat_map(|slot| slot.item_ids.iter().cloned()).collect(),
         asked_trait: decision.asked_trait.clone(),
     })
 }
@@ -57,7 +56,7 @@ async fn told(rooms: &Rooms, case: &Case<'_>, entry: &Entry, shown: Shown) -> Re
     let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
     loop {
         if rooms.erasures.settled(case).await? {
-            let Err(error) = rooms.profiles.record_shown(shown.clone(), case.trace).await else {
+            let Err(error) = rooms.profiles.record_shown(&shown, case.trace).await else {
                 return Ok(true);
             };
             tracing::info!(event_id = entry.reply.event_id, code = ?error.code(), "what was shown is not recorded");

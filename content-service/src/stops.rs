@@ -11,15 +11,13 @@ use runtime::redis::{Redis, RedisError};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    accounts::{Account, Accounts},
+    accounts::Accounts,
     breaker::{News, Stop},
     metrics::Metrics,
 };
 
 /// How often the hash is read.
 const EVERY: Duration = Duration::from_secs(1);
-/// Tries of a stopped account are so far apart.
-const PROBE_EVERY_MS: i64 = 60_000;
 
 /// What a stopped account's event may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,16 +57,16 @@ impl Stops {
         Self { key: redis.key("stops"), redis, scripts: Arc::new(scripts) }
     }
 
-    /// Takes the right to try an account that is stopped, at most once a minute in the whole fleet.
+    /// Takes the right to try an account that is stopped, as often as the stop says in the whole fleet.
     ///
     /// # Errors
-    /// No answer; the right may have been taken, and is free again after a minute.
+    /// No answer; the right may have been taken, and is free again after that time.
     pub async fn probe(&self, app_id: &str, now_ms: i64) -> Result<Right, RedisError> {
         let script = &self.scripts.probe;
         let (tag, stop): (String, String) = self
             .redis
             .script(script, |script| {
-                script.key(&self.key).arg(app_id).arg(now_ms).arg(now_ms + PROBE_EVERY_MS);
+                script.key(&self.key).arg(app_id).arg(now_ms);
             })
             .await?;
         Ok(match (Stop::read(&stop), tag.as_str()) {
@@ -87,7 +85,9 @@ impl Stops {
             .script(script, |script| {
                 script.key(&self.key).arg(app_id);
                 match news {
-                    News::Stopped(stop) => script.arg(stop.until_ms).arg(stop.probe_ms).arg(&stop.why),
+                    News::Stopped(Stop { until_ms, probe_ms, every_ms, why }) => {
+                        script.arg(*until_ms).arg(*probe_ms).arg(*every_ms).arg(why)
+                    }
                     News::Lifted { probe_ms } => script.arg(*probe_ms),
                 };
             })
@@ -123,7 +123,7 @@ impl Stops {
                 metrics.ledger_waits(&error);
             }
             for (_, account) in accounts.iter() {
-                count(account, metrics);
+                account.count();
             }
             tokio::select! {
                 () = tokio::time::sleep(EVERY) => {}
@@ -132,9 +132,4 @@ impl Stops {
             }
         }
     }
-}
-
-fn count(account: &Account, metrics: &Metrics) {
-    metrics.accounts().stopped(&account.name, account.breaker.held().is_some());
-    metrics.accounts().token_calls(&account.name, account.client.token_calls());
 }

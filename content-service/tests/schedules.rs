@@ -1,5 +1,6 @@
 //! The ledger's client under seeded schedules: two owners of one event, one step at a time in any order, answers that are lost so that
-//! scripts are repeated, owners that die between two steps, and leases that lapse. `SEED=…` repeats one.
+//! scripts are repeated, owners that die between two steps, and leases that lapse. `SEED=…` repeats one. The same for the access token
+//! of a fleet is in `schedules/tokens.rs`.
 //!
 //! The Redis is a real one and the answers are lost on the wire, since the client holds its connection itself and half of the ledger is
 //! Lua; a simulated network would test neither. The schedule is this test's own: nothing moves but the step that it takes.
@@ -10,6 +11,8 @@
 mod fakes;
 #[path = "service/redis_server.rs"]
 mod redis_server;
+#[path = "schedules/tokens.rs"]
+mod tokens;
 #[path = "service/world.rs"]
 mod world;
 
@@ -101,6 +104,7 @@ struct Owner {
 }
 
 struct Run {
+    redis: Redis,
     ledger: Ledger,
     clock: Clock,
     random: StdRng,
@@ -147,9 +151,9 @@ impl Run {
             (State::Armed(_), None) => owner.left = Some(self.send(entry.part)),
             (State::Armed(_), Some(outcome)) => self.ends(place, mine, &mut entry, outcome).await,
             (State::Reserved, _) => self.ledger.arm(place, mine, &mut entry).await.unwrap(),
-            (State::Elsewhere(_), _) => {
+            (State::Elsewhere, _) => {
                 if self.random.random_bool(0.3) {
-                    self.clock.advance(LEASE + Duration::from_secs(1));
+                    self.lapse().await;
                 }
                 self.ledger.overdue(place, mine, &mut entry, false).await.unwrap();
             }
@@ -158,6 +162,13 @@ impl Run {
         let ended = matches!(entry.state, State::Settled | State::Closed);
         owner.entry = Some(entry);
         ended
+    }
+
+    /// The lease of whoever has armed the entry is over.
+    async fn lapse(&mut self) {
+        self.wire.store(false, Ordering::SeqCst);
+        let key = format!("l:{{wx1:{}}}:{}", self.event, self.event);
+        self.redis.query::<i64>(redis::cmd("HSET").arg(key).arg("l").arg(1)).await.unwrap();
     }
 
     /// Bytes leave: taken, taken with a lost answer, or known not to have left.
@@ -236,22 +247,28 @@ impl Run {
     }
 }
 
+/// The first seed, and whether it was asked for.
+fn seed() -> (bool, u64) {
+    let given = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
+    (given.is_some(), given.unwrap_or_else(|| u64::from(rand::random::<u32>())))
+}
+
 #[tokio::test]
 async fn in_no_order_is_a_part_sent_twice_or_the_ledger_wrong() {
-    let given = std::env::var("SEED").ok().and_then(|seed| seed.parse::<u64>().ok());
-    let first = given.unwrap_or_else(|| u64::from(rand::random::<u32>()));
+    let (given, first) = seed();
     let server = RedisServer::start().await;
     let direct = server.config();
     let wire = Wire::to(direct.url.trim_start_matches("redis://")).await;
     let config = RedisConfig { url: format!("redis://{}", wire.address), deadline: Duration::from_secs(2) };
     let redis = Redis::new(&config, "").unwrap();
-    let schedules = if given.is_some() { 1 } else { SCHEDULES };
+    let schedules = if given { 1 } else { SCHEDULES };
     for seed in first..first + schedules {
         println!("SEED={seed}");
         let clock = Clock::system();
         let terms = Terms { ttl: Duration::from_secs(50 * 3600), lease: LEASE, replicas: 0 };
         let ledger = Ledger::new(redis.clone(), terms, clock.clone(), Metrics::default());
         let mut run = Run {
+            redis: redis.clone(),
             ledger,
             clock,
             random: StdRng::seed_from_u64(seed),
@@ -264,5 +281,5 @@ async fn in_no_order_is_a_part_sent_twice_or_the_ledger_wrong() {
         let told = run.ends_somehow().await;
         run.agrees(&told).await;
     }
-    assert!(given.is_some() || wire.lost.load(Ordering::SeqCst) > 100, "answers were lost");
+    assert!(given || wire.lost.load(Ordering::SeqCst) > 100, "answers were lost");
 }

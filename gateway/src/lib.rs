@@ -20,6 +20,7 @@ mod push;
 mod report;
 mod service;
 mod spool;
+mod topic;
 
 use std::{sync::Arc, time::Duration};
 
@@ -93,9 +94,12 @@ pub async fn serve(
     let items = Arc::new(Items::new(metrics.items.clone()));
     let Config { limits, shutdown: end, kafka, .. } = config;
     let (spool, disk) = spool::open(config.spool, &clock, &metrics).await?.unzip();
+    let topic = kafka.topic(proto::EVENTS.name);
+    // With a spool nobody waits for Kafka.
+    let reached = spool.is_none().then(|| health.hold("kafka"));
     let outlet = Arc::new(Outlet {
         producer: producer.clone(),
-        topic: kafka.topic(proto::EVENTS.name),
+        topic: topic.clone(),
         within: limits.produce_timeout,
         spool,
         metrics: Arc::clone(&metrics),
@@ -116,11 +120,10 @@ pub async fn serve(
     let mut tasks = Tasks::new(&shutdown);
     // Cancelled when the last request has its answer, and when whatever has to outlive that may end.
     let (answered, ended) = (CancellationToken::new(), CancellationToken::new());
+    tasks.spawn("kafka probe", topic::reach(producer.clone(), kafka.clone(), topic, reached, ended.clone()));
     tasks.spawn("items", follow_items(kafka, items, health.hold("items"), ended.clone()));
     if let Some((spool, disk)) = outlet.spool.clone().zip(disk) {
         tasks.spawn("spool", spool::run(spool, outlet, disk, tasks.token(), answered.clone()));
-    } else {
-        tasks.spawn("kafka probe", reach(producer.clone(), health.hold("kafka"), ended.clone()));
     }
     tasks.spawn(
         "admin port",
@@ -182,29 +185,6 @@ async fn follow_items(
     };
     let (followed, ()) = tokio::join!(following, waiting);
     Ok(followed?)
-}
-
-/// Lets `reached` go when the cluster has answered once; with a spool nobody waits for that. Later outages do not take the gateway out of routing: there is no
-/// better place for a push to go.
-async fn reach(producer: Producer, reached: Hold, ended: CancellationToken) -> anyhow::Result<()> {
-    let probe = async {
-        loop {
-            let asked = producer.clone();
-            let answer = tokio::task::spawn_blocking(move || asked.reach(Duration::from_secs(1))).await?;
-            match answer {
-                Ok(()) => break,
-                Err(error) => tracing::warn!(%error, "kafka is not there yet"),
-            }
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-        reached.release();
-        anyhow::Ok(())
-    };
-    if let Some(probed) = ended.run_until_cancelled(probe).await {
-        probed?;
-        ended.cancelled().await;
-    }
-    Ok(())
 }
 
 async fn flush(producer: Producer, within: Duration) -> anyhow::Result<()> {

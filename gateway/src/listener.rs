@@ -5,7 +5,7 @@
 use std::{convert::Infallible, fs, future::Future, io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, header::CONNECTION};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -42,7 +42,8 @@ pub(crate) struct Bounds {
     pub(crate) drain: Duration,
 }
 
-/// Serves `answer`, which is told the address of the peer too, until `shutdown`, then: `closing` → accept for `announce` → close the door → finish under `drain`.
+/// Serves `answer`, which is told the address of the peer too, until `shutdown`, then: `closing` → accept for `announce`, with each answer the
+/// last of its connection → close the door → finish under `drain`.
 ///
 /// Not cancel safe: dropping it leaves the connections without their deadline.
 pub(crate) async fn run<F, A>(
@@ -57,12 +58,13 @@ pub(crate) async fn run<F, A>(
     A: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
     let connections = TaskTracker::new();
-    let closed = CancellationToken::new();
+    let (announced, closed) = (CancellationToken::new(), CancellationToken::new());
     let door = Door {
         http: http(),
         places: Arc::new(Semaphore::new(places(bounds.connections))),
         metrics,
         answer,
+        announced: announced.clone(),
         closed: closed.clone(),
         drain: bounds.drain,
         connections: connections.clone(),
@@ -70,6 +72,7 @@ pub(crate) async fn run<F, A>(
     let end = async {
         shutdown.cancelled().await;
         closing();
+        announced.cancel();
         sleep(bounds.announce).await;
     };
     tokio::select! {
@@ -96,6 +99,8 @@ struct Door<F> {
     places: Arc<Semaphore>,
     metrics: Arc<Metrics>,
     answer: F,
+    /// Whoever keeps a connection is told to leave it, so that no request is under way on it when the door closes.
+    announced: CancellationToken,
     closed: CancellationToken,
     drain: Duration,
     connections: TaskTracker,
@@ -137,10 +142,16 @@ where
     fn serve(&self, stream: TcpStream, peer: IpAddr) -> impl Future<Output = ()> + Send + use<F, A> {
         // An answer is one small write; a peer that has gone shows itself at that write.
         let _best_effort = stream.set_nodelay(true);
-        let answer = self.answer.clone();
+        let (answer, announced) = (self.answer.clone(), self.announced.clone());
         let service = service_fn(move |request| {
-            let answering = answer(request, peer);
-            async move { Ok::<_, Infallible>(answering.await) }
+            let (answering, announced) = (answer(request, peer), announced.clone());
+            async move {
+                let mut response = answering.await;
+                if announced.is_cancelled() {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(response)
+            }
         });
         let connection = self.http.serve_connection(TokioIo::new(Impatient::new(stream)), service);
         let (closed, drain) = (self.closed.clone(), self.drain);

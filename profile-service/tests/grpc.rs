@@ -16,6 +16,7 @@ use support::{
     THEN, by_card, by_user, card, clicked, entered, purchase,
     redis::Server,
     service::{Service, cluster, kafka, until},
+    spans::Spans,
     user,
 };
 use tonic::{Code, Request};
@@ -51,11 +52,8 @@ async fn a_customer_is_learned_shown_updated_looked_up_and_forgotten() {
     update.preferences = vec![drop];
     assert_eq!(client.update(update).await.unwrap().into_inner().version, 1);
 
-    let mut request = Request::new(enrich(clicked("e1", "o1", now_ms, "taiwan")));
-    request.get_mut().told = vec![Trait { name: "city".into(), value: "奎屯".into(), ..Trait::default() }];
-    request
-        .metadata_mut()
-        .insert("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().unwrap());
+    let mut request = enrich(clicked("e1", "o1", now_ms, "taiwan"));
+    request.told = vec![Trait { name: "city".into(), value: "奎屯".into(), ..Trait::default() }];
     let enrichment = client.enrich(request).await.unwrap().into_inner().enrichment.unwrap();
     let profile = enrichment.profile.unwrap();
     assert!(enrichment.visit_started);
@@ -90,6 +88,22 @@ async fn a_customer_is_learned_shown_updated_looked_up_and_forgotten() {
     assert!(!client.erase(erase).await.unwrap().into_inner().existed);
     let gone = client.get(GetRequest { customer: by_user("o1") }).await.unwrap_err();
     assert_eq!(gone.code(), Code::NotFound);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_goes_on_with_the_trace_of_its_caller() {
+    let spans = Spans::collected();
+    let (_redis, _cluster, service) = started().await;
+    let ours = "0af7651916cd43dd8448eb211c80319c";
+    let mut request = Request::new(enrich(entered("e1", "o1", THEN)));
+    let header = format!("00-{ours}-b7ad6b7169203331-01").parse().unwrap();
+    request.metadata_mut().insert("traceparent", header);
+    service.client().enrich(request).await.unwrap();
+    service.client().get(GetRequest { customer: by_user("o1") }).await.unwrap();
+    let traced = |trace: &str, path| spans.rpcs().iter().any(|rpc| rpc.0 == trace && rpc.1.ends_with(path));
+    assert!(traced(ours, "/Enrich"), "{:?}", spans.rpcs());
+    assert!(!traced(ours, "/Get"), "without a header it is a trace of its own");
     service.stop().await;
 }
 

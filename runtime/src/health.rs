@@ -12,9 +12,14 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use prometheus_client::{encoding::text::encode, registry::Registry};
+use prometheus_client::{
+    encoding::text::{encode_eof, encode_registry},
+    registry::Registry,
+};
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
+
+use crate::telemetry;
 
 type Check = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
 
@@ -146,9 +151,8 @@ pub async fn admin(
 }
 
 fn metrics(registry: &Registry) -> Response {
-    let mut text = String::new();
-    match encode(&mut text, registry) {
-        Ok(()) => (
+    match encoded(registry) {
+        Ok(text) => (
             StatusCode::OK,
             [(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")],
             text,
@@ -156,6 +160,15 @@ fn metrics(registry: &Registry) -> Response {
             .into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
+}
+
+/// What the service counts, and what every process does.
+fn encoded(registry: &Registry) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    encode_registry(&mut text, registry)?;
+    encode_registry(&mut text, &telemetry::REGISTRY)?;
+    encode_eof(&mut text)?;
+    Ok(text)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Logs: JSON lines for machines, plain text for a terminal, always on standard error.
 
+mod pipe;
+
 use std::{
     io::{IsTerminal as _, stderr},
     sync::OnceLock,
@@ -10,6 +12,8 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
+pub(crate) use pipe::REGISTRY;
+
 static UID_KEY: OnceLock<[u8; 32]> = OnceLock::new();
 
 /// Starts logging. `RUST_LOG` filters it; `quiet` is the filter where that is not set. A second call changes nothing.
@@ -19,7 +23,7 @@ pub fn init(quiet: &str) {
     let started = if stderr().is_terminal() {
         registry.with(fmt::layer().with_writer(stderr).with_target(false)).try_init()
     } else {
-        registry.with(fmt::layer().json().flatten_event(true).with_writer(stderr)).try_init()
+        registry.with(fmt::layer().json().flatten_event(true).with_writer(|| pipe::Lossy)).try_init()
     };
     if started.is_err() {
         tracing::debug!("logging had been started before");

@@ -1,10 +1,14 @@
 //! What a person does with the phone, as the document that the platform would push (`facts.md` §2).
 
+mod order;
+
 use serde::{Deserialize, Serialize};
 use wechat::account::{AccountKind, RuleSet};
 use wechat::push::Format;
 
 use crate::config::Account;
+
+pub(crate) use order::{ActOrder, OrderShape};
 
 /// Something that a person does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

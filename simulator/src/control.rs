@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{Query, State};
+use axum::extract::{FromRequest, Query, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::act::{Act, ActError};
+use crate::act::{ActError, ActOrder, OrderShape};
 use crate::config::{MenuButton, Person};
 use crate::deliver::{Order, OrderError};
 use crate::faults::{Fault, FaultError};
@@ -27,6 +29,8 @@ pub(crate) enum ControlError {
     Account(#[from] UnknownAccount),
     #[error(transparent)]
     Act(#[from] ActError),
+    #[error(transparent)]
+    Shape(#[from] OrderShape),
     #[error(transparent)]
     Order(#[from] OrderError),
     #[error("{}", .0.body_text())]
@@ -55,12 +59,23 @@ impl IntoResponse for ControlError {
 }
 
 pub(crate) type Answer = Result<Json<Value>, ControlError>;
-pub(crate) type Asked<T> = Result<Json<T>, JsonRejection>;
 pub(crate) type Searched<T> = Result<Query<T>, QueryRejection>;
 
+/// A body that is JSON, whatever its content type says: `curl -d` says that it is a form.
+pub(crate) struct Asked<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Asked<T> {
+    type Rejection = ControlError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ControlError> {
+        let body = Bytes::from_request(request, state).await.map_err(JsonRejection::from)?;
+        Ok(Self(Json::from_bytes(&body)?.0))
+    }
+}
+
 /// `POST /sim/push`.
-pub(crate) async fn push(State(simulator): State<Simulator>, order: Asked<Order>) -> Answer {
-    deliver(simulator, order?.0).await
+pub(crate) async fn push(State(simulator): State<Simulator>, Asked(order): Asked<Order>) -> Answer {
+    deliver(simulator, order).await
 }
 
 /// Deliveries go on when the caller goes away, as the platform's do.
@@ -69,21 +84,12 @@ async fn deliver(simulator: Simulator, order: Order) -> Answer {
     Ok(Json(json!({ "attempts": attempts })))
 }
 
-/// Body of `POST /sim/act`.
-#[derive(Debug, Deserialize)]
-pub(crate) struct ActOrder {
-    account: String,
-    openid: String,
-    #[serde(flatten)]
-    act: Act,
-}
-
 /// `POST /sim/act`.
-pub(crate) async fn act(State(simulator): State<Simulator>, order: Asked<ActOrder>) -> Answer {
-    let ActOrder { account, openid, act } = order?.0;
+pub(crate) async fn act(State(simulator): State<Simulator>, Asked(order): Asked<Value>) -> Answer {
+    let ActOrder { account, openid, repeat, act } = ActOrder::read(order)?;
     let settings = &simulator.config().accounts[simulator.account(&account)?];
     let document = act.document(settings, &openid, simulator.now_ms(), simulator.next_message_id())?;
-    deliver(simulator, Order { account, document, ..Order::default() }).await
+    deliver(simulator, Order { account, document, repeat, ..Order::default() }).await
 }
 
 /// What part of a record is asked for.
@@ -158,8 +164,8 @@ pub(crate) async fn people(State(simulator): State<Simulator>) -> Json<Value> {
 }
 
 /// `POST /sim/people`.
-pub(crate) async fn add_person(State(simulator): State<Simulator>, person: Asked<Person>) -> Answer {
-    simulator.add_person(person?.0)?;
+pub(crate) async fn add_person(State(simulator): State<Simulator>, Asked(person): Asked<Person>) -> Answer {
+    simulator.add_person(person)?;
     Ok(people(State(simulator)).await)
 }
 
@@ -177,8 +183,8 @@ pub(crate) struct Move {
 }
 
 /// `POST /sim/clock`.
-pub(crate) async fn move_clock(State(simulator): State<Simulator>, order: Asked<Move>) -> Answer {
-    match order?.0 {
+pub(crate) async fn move_clock(State(simulator): State<Simulator>, Asked(order): Asked<Move>) -> Answer {
+    match order {
         Move { advance_ms: Some(by), set_ms: None } => simulator.clock().advance(Duration::from_millis(by)),
         Move { advance_ms: None, set_ms: Some(now_ms) } => simulator.clock().set_ms(now_ms),
         _ => return Err(ControlError::Clock),
@@ -192,8 +198,8 @@ pub(crate) async fn faults(State(simulator): State<Simulator>) -> Json<Value> {
 }
 
 /// `POST /sim/faults`: one fault or a list of them.
-pub(crate) async fn script(State(simulator): State<Simulator>, script: Asked<Value>) -> Answer {
-    let script = match script?.0 {
+pub(crate) async fn script(State(simulator): State<Simulator>, Asked(script): Asked<Value>) -> Answer {
+    let script = match script {
         Value::Array(faults) => faults,
         fault => vec![fault],
     };

@@ -26,8 +26,7 @@ pub(crate) enum TapError {
 }
 
 /// `POST /sim/tap`: what the address answers and where it leads, which is not followed.
-pub(crate) async fn tap(State(simulator): State<Simulator>, tap: Asked<Tap>) -> Answer {
-    let Tap { address } = tap?.0;
+pub(crate) async fn tap(State(simulator): State<Simulator>, Asked(Tap { address }): Asked<Tap>) -> Answer {
     if !is_address(&address) {
         return Err(TapError::Address.into());
     }

@@ -19,7 +19,7 @@ pub use token::{InMemory, Stored, TokenError, TokenStore};
 use crate::errcode::{self, Class};
 use crate::secret::Secret;
 use token::{Access, Tokens};
-use wire::{Failure, Wire};
+use wire::{Begin, Failure, Wire};
 
 /// Settings of a client.
 #[derive(Debug, Clone)]
@@ -123,26 +123,37 @@ impl Client {
         self.tokens.calls()
     }
 
-    /// Sends one message: the JSON of [`crate::message::Message::to_json`], its first byte within `patience`.
+    /// [`Client::send_while`] nothing stands against it.
+    pub async fn send(&self, message_json: &str, patience: Duration) -> Sent {
+        self.send_while(message_json, patience, &|| true).await
+    }
+
+    /// Sends one message: the JSON of [`crate::message::Message::to_json`], its first byte within `patience` and only if it `still` may
+    /// leave then.
     ///
     /// On 40001, 40014 and 42001 the token is refreshed and the call repeated, once, if there is still time to begin. What was not
     /// begun is `NotSent`, or the refusal before it; what was begun ends within [`longest_call`].
     /// Not cancel safe: a dropped call may have been taken.
-    pub async fn send(&self, message_json: &str, patience: Duration) -> Sent {
-        let begin_until = Instant::now() + patience;
-        let access = match self.access(begin_until).await {
+    pub async fn send_while(
+        &self,
+        message_json: &str,
+        patience: Duration,
+        still: &(dyn Fn() -> bool + Sync),
+    ) -> Sent {
+        let begin = Begin { still, ..Begin::within(patience) };
+        let access = match self.access(begin.until).await {
             Ok(access) => access,
             Err(error) => return Sent::NotSent { reason: error.into() },
         };
-        let sent = self.send_with(&access, message_json, begin_until).await;
+        let sent = self.send_with(&access, message_json, begin).await;
         let Sent::Refused { errcode, .. } = sent else { return sent };
         if errcode::class(errcode) != Class::RefreshToken {
             return sent;
         }
         self.tokens.expire(&access, errcode);
         tracing::info!(errcode, "access token refused, refreshing it once");
-        match self.access(begin_until).await {
-            Ok(fresh) => self.send_with(&fresh, message_json, begin_until).await,
+        match self.access(begin.until).await {
+            Ok(fresh) => self.send_with(&fresh, message_json, begin).await,
             Err(_) => sent,
         }
     }
@@ -153,9 +164,9 @@ impl Client {
         got.unwrap_or_else(|_| self.tokens.valid().ok_or_else(late))
     }
 
-    async fn send_with(&self, access: &Access, message_json: &str, begin_until: Instant) -> Sent {
+    async fn send_with(&self, access: &Access, message_json: &str, begin: Begin<'_>) -> Sent {
         let path = format!("/cgi-bin/message/custom/send?access_token={}", access.escaped());
-        match self.wire.post_in_turn(&path, message_json, begin_until).await {
+        match self.wire.post_in_turn(&path, message_json, begin).await {
             Ok(body) => answered(&body, access),
             Err(Failure::NotSent(reason)) => Sent::NotSent { reason: NotSent::Connection(reason) },
             Err(Failure::Busy(after)) => Sent::Busy { after },

@@ -5,8 +5,8 @@
 use proptest::prelude::*;
 use wechat::Mode;
 use wechat::document::Document;
-use wechat::envelope::AesKey;
-use wechat::push::{self, Credentials, Format, Query};
+use wechat::envelope::{self, AesKey};
+use wechat::push::{self, Credentials, Format, Query, SealError};
 
 const OLD_KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
 const NEW_KEY: &str = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C";
@@ -103,6 +103,31 @@ proptest! {
             prop_assert_eq!(opened.document(), document.as_bytes());
         }
     }
+}
+
+/// `facts.md` §1.8, key rotation.
+#[test]
+fn a_reply_is_encrypted_with_the_key_that_opened_the_push() {
+    for (key, other) in [(OLD_KEY, NEW_KEY), (NEW_KEY, OLD_KEY)] {
+        let sealed =
+            push::seal(&sender(Mode::Safe, key, "new"), b"<xml/>", Format::Xml, 1, "n", [1; 16]).unwrap();
+        let receiver = receiver(Mode::Safe);
+        let opened = push::open(&receiver, &Query::parse(&sealed.query), &sealed.body).unwrap();
+        let reply = push::seal_reply(&opened, &receiver, b"<xml/>", Format::Xml, 1, "n", [2; 16]).unwrap();
+        let encrypt = push::encrypted_part(reply.as_bytes()).unwrap().unwrap();
+        let with = |key| envelope::decrypt(&AesKey::parse(key).unwrap(), encrypt.as_bytes());
+        assert_eq!(with(key).unwrap().message(), b"<xml/>");
+        assert!(with(other).is_err(), "{other} opens it");
+    }
+}
+
+#[test]
+fn a_clear_push_has_no_encrypted_reply() {
+    let account = sender(Mode::Plain, NEW_KEY, "t");
+    let sealed = push::seal(&account, b"<xml/>", Format::Xml, 1, "n", [1; 16]).unwrap();
+    let opened = push::open(&account, &Query::parse(&sealed.query), &sealed.body).unwrap();
+    let reply = push::seal_reply(&opened, &account, b"", Format::Xml, 1, "n", [2; 16]);
+    assert_eq!(reply, Err(SealError::Clear));
 }
 
 #[test]

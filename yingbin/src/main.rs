@@ -65,7 +65,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let matches = Cli::command().get_matches();
+    let matches = Cli::command().try_get_matches().unwrap_or_else(|error| misunderstood(&error));
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     // `up` prints one line there, or nothing.
     let output = Output { json: wants_json(&matches) && !matches!(cli.command, Command::Up(_)) };
@@ -79,6 +79,18 @@ fn main() -> ExitCode {
         output.failure(&format!("{error:#}"));
         ExitCode::FAILURE
     })
+}
+
+/// Ends as clap does; a program that asked for JSON finds what is wrong in its last line, too.
+fn misunderstood(error: &clap::Error) -> ! {
+    let mut arguments = std::env::args_os().skip(1).take_while(|argument| argument != "--").peekable();
+    let up = arguments.peek().is_some_and(|command| command == "up");
+    if error.use_stderr() && !up && arguments.any(|argument| argument == "--json") {
+        let text = error.render().to_string();
+        let say = text.split("\n\nUsage:").next().unwrap_or_default().trim_start_matches("error: ").trim();
+        Output { json: true }.refusal("usage", say);
+    }
+    error.exit()
 }
 
 /// The flag stands at the innermost command.

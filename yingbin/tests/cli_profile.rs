@@ -6,12 +6,15 @@ mod cli;
 use std::{
     collections::HashMap,
     fs,
+    io::{BufRead as _, BufReader},
     net::SocketAddr,
     path::Path,
+    process::Stdio,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
-use cli::{Ended, yingbin};
+use cli::{Ended, command, yingbin};
 use proto::{
     activity::{User, customer::Name},
     profile::{
@@ -22,13 +25,16 @@ use proto::{
     },
 };
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, runtime::Runtime};
+use tokio::{net::TcpListener, runtime::Runtime, sync::Notify};
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, Streaming};
 
-/// What was imported, by openid. One who is called `refused` is.
+/// What was imported, by openid. One who is called `refused` is; at one who is called `slow` it waits until it may go on.
 #[derive(Clone, Default)]
-struct Known(Arc<Mutex<HashMap<String, UpdateRequest>>>);
+struct Known(Arc<Mutex<HashMap<String, UpdateRequest>>>, Arc<Notify>);
+
+/// So long it waits at most.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -41,6 +47,9 @@ impl ProfileService for Known {
             number += 1;
             let update = message.update.unwrap();
             let openid = update.user.as_ref().unwrap().openid.clone();
+            if openid == "slow" {
+                let _waited = tokio::time::timeout(PATIENCE, self.1.notified()).await;
+            }
             if openid == "refused" {
                 answer.refused += 1;
                 answer.refusals.push(ImportRefusal { number, reason: "we do not know why".into() });
@@ -182,6 +191,24 @@ fn many_people_are_streamed() {
     let ended = service.run(&["import", path.to_str().unwrap()]);
     assert_eq!((ended.code, ended.out.as_str()), (0, "20000 people imported\n"), "{ended:?}");
     assert_eq!(service.imported("o19999").traits[0].value, "19999");
+}
+
+#[test]
+fn progress_is_told_where_there_is_no_terminal() {
+    let service = Service::start();
+    let (_folder, path) = file("people.csv", &format!("openid,trait:name\nslow,{}\n", "x".repeat(700)));
+    let url = format!("http://{}", service.address);
+    let mut child = command(&["import", path.to_str().unwrap(), "--account", "wx1", "--profile", &url])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "724 of 724 bytes\n");
+    service.known.1.notify_one();
+    assert!(child.wait().unwrap().success());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 mod cli;
 
-use cli::yingbin;
+use cli::{command, yingbin};
 use content_service::ledger::desk::{Choice, Desk, Unknown};
 use runtime::{
     clock::Clock,
@@ -61,4 +61,37 @@ async fn unknown_ends_are_listed_and_decided_without_naming_anybody() {
     let otherwise = ask(&["drop", "e1"]).await.unwrap();
     assert_eq!(otherwise.code, 1, "the first decision holds: {otherwise:?}");
     server.stop().await;
+}
+
+/// A Redis whose desk holds one event.
+async fn redis_with(event: &str) -> RedisServer {
+    let server = RedisServer::start().await.unwrap();
+    let config = RedisConfig { url: server.url(), deadline: Duration::from_secs(2) };
+    Desk::new(Redis::new(&config, "").unwrap()).note(&unknown(event, "wx1:o-1"), None).await.unwrap();
+    server
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_is_the_flags_then_that_of_a_running_up_then_the_environments() {
+    let (first, second) = (redis_with("e1").await, redis_with("e2").await);
+    let folder = tempfile::tempdir().unwrap();
+    let ask = |flags: &[&str], environment: Option<String>| {
+        let mut command = command(&[&["unknown", "list", "--json"], flags].concat());
+        let environment = environment.map(|url| ("REDIS_URL", url));
+        String::from_utf8(command.current_dir(folder.path()).envs(environment).output().unwrap().stdout)
+            .unwrap()
+    };
+    let nowhere = ask(&[], None);
+    assert!(nowhere.contains("start `yingbin up`, or give --redis"), "{nowhere}");
+    let told = ask(&[], Some(first.url()));
+    assert!(told.contains("\"e1\""), "{told}");
+    let up = format!(r#"{{"gateway":"","profile":"","kafka":"","redis":"{}","accounts":[]}}"#, second.url());
+    std::fs::create_dir(folder.path().join(".yingbin")).unwrap();
+    std::fs::write(folder.path().join(".yingbin/up.json"), up).unwrap();
+    let told = ask(&[], Some(first.url()));
+    assert!(told.contains("\"e2\"") && !told.contains("\"e1\""), "{told}");
+    let told = ask(&["--redis", &first.url()], Some(second.url()));
+    assert!(told.contains("\"e1\""), "{told}");
+    first.stop().await;
+    second.stop().await;
 }

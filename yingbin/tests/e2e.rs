@@ -5,6 +5,8 @@
 
 mod support;
 
+use std::collections::HashSet;
+
 use proto::reply::Outcome;
 use simulator::Act;
 use support::{Stand, example};
@@ -53,16 +55,23 @@ async fn a_push_that_the_platform_repeats_brings_one_message() {
     let stand = Stand::fresh(&["qianjiang"]).await;
     let guest = stand.guest("qianjiang", 1);
     guest.does_repeatedly(&enter(), 3).await.unwrap();
-    assert_eq!(guest.does(&Act::Text { content: "在吗".into() }).await.unwrap().status, 200);
-    let entered = stand.system.plays.backstage.story_of(&guest.person.openid);
-    let entered = entered.iter().filter(|(_, reply)| reply.event_kind == "entered").count();
-    let greetings = stand.messages(&guest.person.openid).await;
-    assert!(entered == 1 && !greetings.is_empty(), "{entered} outcomes of one push");
-    let papers = greetings
+    let pushed = &stand.simulator("pushes", &guest.person.openid).await[0]["attempts"];
+    let taken = pushed.as_array().unwrap().iter().filter(|attempt| attempt["body"] == "success");
+    assert_eq!(taken.count(), 3, "{pushed}");
+    // One user's events are handled in order: with the outcome of the next everything of the repeats has been done.
+    let next = guest.does(&Act::Text { content: "在吗".into() }).await.unwrap();
+    assert_eq!((next.reply.event_kind.as_str(), next.messages().len()), ("text_received", 1));
+    let outcomes = stand.system.plays.backstage.story_of(&guest.person.openid);
+    let entered: HashSet<_> = outcomes
         .iter()
-        .filter(|message| message["message"]["text"]["content"].to_string().contains("天气"))
-        .count();
-    assert!(papers <= 1, "{papers} papers");
+        .filter(|(_, reply)| reply.event_kind == "entered")
+        .map(|(_, reply)| &reply.event_id)
+        .collect();
+    assert_eq!(entered.len(), 1, "outcomes of one push");
+    let arrived = stand.messages(&guest.person.openid).await;
+    let papers =
+        arrived.iter().filter(|message| message["message"]["text"]["content"].to_string().contains("天气"));
+    assert_eq!((papers.count(), arrived.len()), (1, 2), "{arrived:?}");
     stand.stop().await;
 }
 

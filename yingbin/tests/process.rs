@@ -1,6 +1,14 @@
 //! `yingbin up` and `yingbin story` as a person or a script runs them, and the service binaries with a configuration that cannot be used.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "process/backstage.rs"]
+mod backstage;
+#[path = "process/early.rs"]
+mod early;
+#[path = "process/logs.rs"]
+mod logs;
+#[path = "process/story.rs"]
+mod story;
 #[path = "process/up.rs"]
 mod up;
 
@@ -13,7 +21,7 @@ use std::{
 
 use serde_json::{Value, json};
 use tokio::{process::Command, time::timeout};
-use up::{Up, examples, until, yingbin};
+use up::{Up, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_one_line_on_standard_output_says_where_everything_is() {
@@ -67,20 +75,14 @@ async fn it_can_be_interrupted_while_the_past_is_lived_through() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_gateway_takes_pushes_soon_after_the_start() {
-    let port = free_port();
-    let up = Up::start(&["--simulator-port", &port.to_string()]);
-    let url = format!("http://127.0.0.1:{port}/sim/act");
-    let act = json!({"account": "qianjiang", "openid": "oEarlyBird0123456789abcdefgh", "act": "text", "content": "早"});
-    until("a push to be taken", async || {
-        let Ok(answer) = up.http.post(&url).json(&act).send().await else { return false };
-        let pushed: Value = answer.json().await.unwrap();
-        pushed["attempts"].as_array().unwrap().iter().any(|attempt| attempt["status"] == 200)
-    })
-    .await;
-    let first = up.started.elapsed();
-    eprintln!("the first push was taken {first:?} after the start of the process");
-    assert!(first < Duration::from_secs(10), "{first:?}");
+async fn ctrl_c_reaches_the_whole_group_and_redis_goes_last() {
+    let mut up = Up::present().await;
+    up.ctrl_c().await;
+    until("redis to end", async || !up.redis_answers().await).await;
+    for name in ["gateway", "profile", "simulator"] {
+        assert!(!up.listens(name).await, "{name} was still there without its redis: {}", up.told());
+    }
+    assert_eq!(up.ended().await, Some(0), "{}", up.told());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,7 +107,7 @@ async fn three_readers_enter_and_each_gets_a_paper_of_his_own() {
 }
 
 /// Lets somebody enter and waits for the text that arrives.
-async fn paper(up: &Up, openid: &str) -> String {
+pub(crate) async fn paper(up: &Up, openid: &str) -> String {
     let simulator = up.announced["simulator"].as_str().unwrap();
     let now: Value = up.get(&up.announced["simulator"], "/sim/clock").await.json().await.unwrap();
     let arrived = format!("{simulator}/sim/messages?openid={openid}&wait=5000");
@@ -182,36 +184,6 @@ async fn a_second_one_in_a_folder_leaves_the_file_to_the_first() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_newspaper_story_is_told() {
-    tells("qianjiang", &["李大爷", "周女士", "新读者"]).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_airline_story_is_told() {
-    tells("csair", &["林女士", "陈先生", "王女士"]).await;
-}
-
-/// A story for people and the same for programs.
-async fn tells(name: &str, guests: &[&str]) {
-    let (told, lines) = tokio::join!(story(name, &[]), story(name, &["--json"]));
-    assert!(told.contains('✓') && !told.contains('✗'), "{told}");
-    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let (verdict, acts) = lines.split_last().unwrap();
-    assert_eq!((&verdict["ok"], &verdict["acts"]), (&json!(true), &json!(acts.len())), "{verdict}");
-    for guest in guests {
-        assert!(told.contains(guest), "{guest} is not in {told}");
-        assert!(acts.iter().any(|act| act["guest"] == *guest), "{guest}");
-    }
-}
-
-async fn story(name: &str, flags: &[&str]) -> String {
-    let folder = examples().join(name);
-    let ended = run(yingbin().arg("story").arg(folder).args(flags)).await;
-    assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
-    String::from_utf8(ended.stdout).unwrap()
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_service_tells_all_that_is_wrong_with_its_settings_and_binds_nothing() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap();
@@ -268,11 +240,11 @@ fn beside(service: &str) -> PathBuf {
     program
 }
 
-async fn run(command: &mut Command) -> Output {
+pub(crate) async fn run(command: &mut Command) -> Output {
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
     timeout(Duration::from_secs(30), output).await.expect("an end").unwrap()
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -9,13 +9,12 @@ fn breaker() -> Breaker {
 }
 
 fn stopped(breaker: &Breaker, stop: &Stop) -> Option<Stop> {
-    breaker.hear(&Word::Stopped(stop.clone()), "o", None, T0)
+    breaker.hear(&Word::Stopped { errcode: 48_001, stop: stop.clone() }, "o", None, T0)
 }
 
 #[test]
 fn the_longer_stop_holds_and_is_told_once() {
-    let (breaker, day) =
-        (breaker(), Stop { until_ms: T0 + 9_000_000, probe_ms: T0 + 60_000, why: "day".into() });
+    let (breaker, day) = (breaker(), Stop { probe_ms: T0 + 60_000, ..Stop::until(T0 + 9_000_000, "day") });
     let minute = Stop::until(T0 + 70_000, "minute");
     assert_eq!(stopped(&breaker, &day), Some(day.clone()));
     assert_eq!(stopped(&breaker, &minute), None, "it is stopped already");
@@ -53,11 +52,12 @@ fn what_happened_here_is_not_overwritten_by_what_others_do_not_know_yet() {
 #[test]
 fn a_platform_out_of_reach_stops_the_account_after_sixteen_events_in_a_row() {
     let breaker = breaker();
-    let fail = || breaker.hear(&Word::Unreached("away".into()), "o", None, T0);
+    let word = Word::Unreached { errcode: None, why: "away".into() };
+    let fail = || breaker.hear(&word, "o", None, T0);
     assert_eq!((0..15).filter_map(|_| fail()).count(), 0);
     breaker.hear(&Word::Open, "o", None, T0);
     assert_eq!((0..15).filter_map(|_| fail()).count(), 0);
-    assert_eq!(fail(), Some(Stop::until(T0 + UNREACHED_MS, "away")));
+    assert_eq!(fail(), Some(Stop::unreached(T0, "away")));
 }
 
 #[test]

@@ -51,7 +51,7 @@ struct Scored<'a> {
 pub(super) fn slots(inputs: &Inputs<'_>, reply: &Reply) -> Vec<Filled> {
     let reader = Reader::new(inputs.picked);
     let index = inputs.catalogue.account(inputs.picked.playbook.account());
-    let mut taken: BTreeMap<String, String> = BTreeMap::new();
+    let mut taken: BTreeMap<String, &str> = BTreeMap::new();
     let mut filled = Vec::new();
     for slot in &reply.slots {
         let place = |rule: &Option<Rule>| {
@@ -60,7 +60,7 @@ pub(super) fn slots(inputs: &Inputs<'_>, reply: &Reply) -> Vec<Filled> {
         let (place, near) = (place(&slot.place), place(&slot.near));
         let mut picker = Picker { slot, reader: &reader, taken: &taken, place, near, exclusions: Vec::new() };
         let chosen = picker.fill(index);
-        taken.extend(chosen.items.iter().map(|item| (item.id.clone(), slot.name.clone())));
+        taken.extend(chosen.items.iter().map(|item| (item.id.clone(), slot.name.as_str())));
         filled.push(chosen);
     }
     filled
@@ -70,7 +70,7 @@ struct Picker<'a> {
     slot: &'a Slot,
     reader: &'a Reader<'a>,
     /// Items of earlier slots, with the slot's name.
-    taken: &'a BTreeMap<String, String>,
+    taken: &'a BTreeMap<String, &'a str>,
     place: Option<String>,
     near: Option<String>,
     exclusions: Vec<Exclusion>,

@@ -59,7 +59,7 @@ pub struct Gathered {
 /// A decision and what follows from it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decided {
-    /// The record for `wechat.replies.v1`, complete but for the budget.
+    /// The record for `wechat.replies.v1`, complete but for the enrichment and the budget.
     pub decision: Decision,
     /// What to do.
     pub verdict: Verdict,
@@ -121,7 +121,6 @@ fn opening(inputs: &Inputs<'_>) -> Decision {
         seed: event.id.clone(),
         playbook: playbook.hash().to_owned(),
         catalogue_version: inputs.catalogue.version(),
-        enrichment: enrichment.cloned(),
         neutral: enrichment.is_none(),
         rules: rules.clone(),
         code_version: env!("CARGO_PKG_VERSION").to_owned(),

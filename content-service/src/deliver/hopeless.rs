@@ -8,6 +8,7 @@ use super::{Deliverer, Slot};
 use crate::{
     accounts::Account,
     breaker::Stop,
+    config::{LEDGER_TTL, millis},
     ledger::{End, Entry},
 };
 
@@ -23,9 +24,12 @@ impl Deliverer {
 
     /// Nobody waits for an answer any more.
     pub(super) fn too_old(&self, occurred_at_ms: i64) -> Option<End> {
-        let reason = "too old to be answered".to_owned();
-        let end = End { outcome: Outcome::Expired, reason, until_ms: 0, at_ms: self.clock.now_ms() };
-        self.until_too_old(occurred_at_ms).is_zero().then_some(end)
+        self.until_too_old(occurred_at_ms).is_zero().then(|| End {
+            outcome: Outcome::Expired,
+            reason: "too old to be answered".to_owned(),
+            until_ms: 0,
+            at_ms: self.clock.now_ms(),
+        })
     }
 
     /// How long the event may still be answered.
@@ -48,28 +52,36 @@ impl Deliverer {
     #[must_use]
     pub fn forgotten(&self, occurred_at_ms: i64) -> Option<End> {
         let at_ms = self.clock.now_ms();
-        let reason = "older than the ledger remembers: an outcome published before holds".to_owned();
-        let forgotten = at_ms.saturating_sub(occurred_at_ms) > millis(self.terms.ledger_ttl);
-        forgotten.then_some(End { outcome: Outcome::Unknown, reason, until_ms: 0, at_ms })
+        let forgotten = at_ms.saturating_sub(occurred_at_ms) > millis(LEDGER_TTL);
+        forgotten.then(|| End {
+            outcome: Outcome::Unknown,
+            reason: "older than the ledger remembers: an outcome published before holds".to_owned(),
+            until_ms: 0,
+            at_ms,
+        })
     }
 
     /// The window in which the parts were reserved has passed.
     pub(super) fn lapsed(&self, entry: &Entry) -> Option<End> {
         let at_ms = self.clock.now_ms();
         let until_ms = entry.reply.decision.as_ref()?.budget.as_ref()?.until_ms;
-        let reason = "send right lapsed".to_owned();
-        (until_ms <= at_ms).then_some(End { outcome: Outcome::Expired, reason, until_ms, at_ms })
+        (until_ms <= at_ms).then(|| End {
+            outcome: Outcome::Expired,
+            reason: "send right lapsed".to_owned(),
+            until_ms,
+            at_ms,
+        })
     }
 
     /// An entry that names a part which is not there: nobody can say what was sent.
     pub(super) fn nothing_left(&self, entry: &Entry) -> Option<End> {
-        let (reason, at_ms) = ("the ledger's entry has no such part".to_owned(), self.clock.now_ms());
-        (entry.left() == 0).then_some(End { outcome: Outcome::Unknown, reason, until_ms: 0, at_ms })
+        (entry.left() == 0).then(|| End {
+            outcome: Outcome::Unknown,
+            reason: "the ledger's entry has no such part".to_owned(),
+            until_ms: 0,
+            at_ms: self.clock.now_ms(),
+        })
     }
-}
-
-fn millis(time: Duration) -> i64 {
-    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// A time as people of the account read it: Beijing.

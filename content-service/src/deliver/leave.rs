@@ -2,19 +2,11 @@
 
 use runtime::redis::RedisError;
 use tokio::sync::OwnedSemaphorePermit;
-use wechat::{
-    api::{Sent, TokenError},
-    errcode,
-};
+use wechat::api::TokenError;
 
-use super::{Deliverer, Failed, Tries, Verdict, judge, verdict};
+use super::{Deliverer, Failed, Tries};
 use crate::{
-    accounts::Account,
-    assignment::Abandoned,
-    breaker::{Stop, Word},
-    case::Case,
-    ledger::Entry,
-    metrics::InFlight,
+    accounts::Account, assignment::Abandoned, breaker::Stop, case::Case, ledger::Entry, metrics::InFlight,
     stops::Right,
 };
 
@@ -34,9 +26,9 @@ impl Slot {
         self.probe_ms.is_some()
     }
 
-    /// Gives up the place; the right to try, if nothing was sent with it.
-    pub(super) fn unused(self) -> Option<i64> {
-        self.probe_ms
+    /// Takes the right to try out, if nothing was sent with it.
+    pub(super) fn take_right(&mut self) -> Option<i64> {
+        self.probe_ms.take()
     }
 }
 
@@ -74,11 +66,7 @@ impl Deliverer {
             },
         };
         if let Err(error) = account.client.token_ready().await {
-            let now_ms = self.clock.now_ms();
-            if let TokenError::Refused { errcode, errmsg } = &error {
-                self.alarm(account, *errcode, errmsg);
-            }
-            account.hear(&verdict::word_of(&error, now_ms), "", probe_ms, now_ms);
+            self.heed_token(account, probe_ms, &error);
             return Err(error.into());
         }
         let _place = account.sends.take().await;
@@ -113,17 +101,6 @@ impl Deliverer {
         }
     }
 
-    /// What came of a send for this event, and what it says of the account. The right to try is used up by it.
-    pub(super) fn heed(&self, account: &Account, user: &str, slot: Option<&mut Slot>, sent: Sent) -> Verdict {
-        if let Sent::Refused { errcode, errmsg } = &sent {
-            self.alarm(account, *errcode, errmsg);
-        }
-        let now_ms = self.clock.now_ms();
-        let verdict = judge(sent, now_ms);
-        account.hear(&verdict.word(), user, slot.and_then(|slot| slot.probe_ms.take()), now_ms);
-        verdict
-    }
-
     /// Waits for the end of a stop that this event has met itself, or until it may be tried. Nothing is said twice to the platform
     /// meanwhile, and nobody waits longer than an event may be old.
     async fn sit_out(&self, case: &Case<'_>, account: &Account, stop: &Stop) -> Result<(), Abandoned> {
@@ -132,17 +109,5 @@ impl Deliverer {
             paused = case.mine.pause(wait) => paused,
             () = account.breaker.until_lifted() => Ok(()),
         }
-    }
-
-    /// A code that nobody knows is told to a person.
-    fn alarm(&self, account: &Account, errcode: i32, errmsg: &str) {
-        if errcode::lookup(errcode).is_none() {
-            self.metrics.accounts().unknown_code(&account.name, errcode, errmsg);
-        }
-    }
-
-    /// Every try of this event came to nothing.
-    pub(super) fn out_of_reach(&self, account: &Account, user: &str, why: &str) {
-        account.hear(&Word::Unreached(why.to_owned()), user, None, self.clock.now_ms());
     }
 }

@@ -7,14 +7,14 @@ use wechat::{
     errcode::{self, Class},
 };
 
-use crate::breaker::{Stop, Word};
+use super::{Deliverer, Slot};
+use crate::{
+    accounts::Account,
+    breaker::{Stop, TRIED_EVERY_MS, USER_LIMITED, Word},
+};
 
-/// How long an account rests after an answer that a person has to do something about; then one event tries again.
-const REST_MS: i64 = 60_000;
 /// Longer is no event put off because a server is busy.
 const LONGEST_REST: Duration = Duration::from_secs(60);
-/// “user limited”: one user, or the account, if it is said of every user.
-const LIMITED: i32 = 50_002;
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 /// Midnight in Beijing, before that of UTC.
@@ -46,8 +46,43 @@ pub(super) enum Verdict {
     Unknown { errcode: Option<i32>, reason: String },
 }
 
+impl Deliverer {
+    /// What came of a send for this event, and what it says of the account. The right to try is used up by it.
+    pub(super) fn heed(&self, account: &Account, user: &str, slot: Option<&mut Slot>, sent: Sent) -> Verdict {
+        if let Sent::Refused { errcode, errmsg } = &sent {
+            self.alarm(account, *errcode, errmsg);
+        }
+        let now_ms = self.clock.now_ms();
+        let verdict = judge(sent, now_ms);
+        account.hear(&verdict.word(), user, slot.and_then(Slot::take_right), now_ms);
+        verdict
+    }
+
+    /// There was no token, for an event that may have had the right to try until `probe_ms`.
+    pub(super) fn heed_token(&self, account: &Account, probe_ms: Option<i64>, error: &TokenError) {
+        if let TokenError::Refused { errcode, errmsg } = error {
+            self.alarm(account, *errcode, errmsg);
+        }
+        let now_ms = self.clock.now_ms();
+        account.hear(&word_of(error, now_ms), "", probe_ms, now_ms);
+    }
+
+    /// Every try of this event came to nothing.
+    pub(super) fn out_of_reach(&self, account: &Account, user: &str, errcode: Option<i32>, why: &str) {
+        let word = Word::Unreached { errcode, why: why.to_owned() };
+        account.hear(&word, user, None, self.clock.now_ms());
+    }
+
+    /// A code that nobody knows is told to a person.
+    fn alarm(&self, account: &Account, errcode: i32, errmsg: &str) {
+        if errcode::lookup(errcode).is_none() {
+            self.metrics.accounts().unknown_code(&account.name, errcode, errmsg);
+        }
+    }
+}
+
 /// Judges what came of a send at `now_ms`.
-pub(super) fn judge(sent: Sent, now_ms: i64) -> Verdict {
+fn judge(sent: Sent, now_ms: i64) -> Verdict {
     match sent {
         Sent::Taken => Verdict::Taken,
         Sent::Unknown { reason } => Verdict::Unknown { errcode: None, reason },
@@ -83,29 +118,29 @@ fn refused(errcode: i32, now_ms: i64) -> Verdict {
 
 impl Verdict {
     /// What it says of the account. Who could not be reached is counted when the last try has failed.
-    pub(super) fn word(&self) -> Word {
+    fn word(&self) -> Word {
         match self {
-            Self::Refused { stop: Some(stop), .. } | Self::NotTaken { stop: Some(stop), .. } => {
-                Word::Stopped(stop.clone())
+            Self::Refused { errcode, stop: Some(stop), .. }
+            | Self::NotTaken { errcode: Some(errcode), stop: Some(stop), .. } => {
+                Word::Stopped { errcode: *errcode, stop: stop.clone() }
             }
-            Self::Refused { errcode: LIMITED, .. } => Word::Limited,
+            Self::Refused { errcode: USER_LIMITED, .. } => Word::Limited,
             Self::Taken | Self::Refused { .. } => Word::Open,
-            Self::Unknown { reason, .. } => Word::Unreached(reason.clone()),
+            Self::Unknown { errcode, reason } => Word::Unreached { errcode: *errcode, why: reason.clone() },
             Self::NotTaken { .. } => Word::Nothing,
         }
     }
 }
 
 /// What a refused token says of the account.
-pub(super) fn word_of(error: &TokenError, now_ms: i64) -> Word {
-    match error {
-        TokenError::Refused { errcode, .. } => stop(*errcode, now_ms).map_or(Word::Nothing, Word::Stopped),
-        _ => Word::Nothing,
-    }
+fn word_of(error: &TokenError, now_ms: i64) -> Word {
+    let TokenError::Refused { errcode, .. } = error else { return Word::Nothing };
+    let stopped = |stop| Word::Stopped { errcode: *errcode, stop };
+    stop(*errcode, now_ms).map_or(Word::Nothing, stopped)
 }
 
 fn stop(errcode: i32, now_ms: i64) -> Option<Stop> {
-    let rested_ms = now_ms + REST_MS;
+    let rested_ms = now_ms + TRIED_EVERY_MS;
     let (until_ms, probe_ms) = match errcode::class(errcode) {
         Class::StopAccount => (rested_ms, rested_ms),
         // A person may reset the count earlier: that shows when one tries.
@@ -118,7 +153,7 @@ fn stop(errcode: i32, now_ms: i64) -> Option<Stop> {
         }
         _ => return None,
     };
-    Some(Stop { until_ms, probe_ms, why: format!("errcode {errcode}") })
+    Some(Stop { probe_ms, ..Stop::until(until_ms, format!("errcode {errcode}")) })
 }
 
 #[cfg(test)]
@@ -154,9 +189,11 @@ mod tests {
             let word = of(row.code).word();
             let expected = match row.class {
                 Class::StopAccount | Class::StopUntilMidnight | Class::PauseMinute => {
-                    matches!(word, Word::Stopped(_))
+                    matches!(word, Word::Stopped { errcode, .. } if errcode == row.code)
                 }
-                Class::Ambiguous => matches!(word, Word::Unreached(_)),
+                Class::Ambiguous => {
+                    matches!(word, Word::Unreached { errcode: Some(code), .. } if code == row.code)
+                }
                 Class::Retry | Class::RefreshToken => word == Word::Nothing,
                 _ => word == Word::Open,
             };

@@ -10,14 +10,15 @@ use proto::{
     event::Event,
     reply::{Outcome, Reply},
 };
-use runtime::{backoff::Backoff, redis::RedisError, telemetry::uid, trace::TraceParent};
+use runtime::{redis::RedisError, telemetry::uid, trace::TraceParent};
 use tokio_util::sync::CancellationToken;
 
 use super::{Rooms, tell};
 use crate::{
     accounts::Account,
-    assignment::{Abandoned, Assignment},
+    assignment::{Abandoned, Assignment, until_answered},
     case::Case,
+    config::{LATEST, millis},
     ledger::{
         Entry, Place, State,
         desk::{Choice, Decided, Unknown},
@@ -29,8 +30,6 @@ use crate::{
 const LOOK: Duration = Duration::from_secs(1);
 /// Decisions at a time.
 const AT_ONCE: usize = 8;
-/// Nobody may send later than this after the event, whatever the right says.
-const LATEST_MS: i64 = 48 * 3_600_000;
 
 /// Lays an outcome that is unknown on the desk, before it is published.
 pub(super) async fn note(rooms: &Rooms, case: &Case<'_>, entry: &Entry) -> Result<(), Abandoned> {
@@ -39,12 +38,7 @@ pub(super) async fn note(rooms: &Rooms, case: &Case<'_>, entry: &Entry) -> Resul
     }
     let unknown = unknown(case.user, &entry.reply);
     let until_ms = entry.asks().then(|| budget_ends(&entry.reply));
-    let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
-    while let Err(error) = rooms.desk.note(&unknown, until_ms).await {
-        rooms.metrics.ledger_waits(&error);
-        case.mine.pause(backoff.pause()).await?;
-    }
-    Ok(())
+    until_answered(case.mine, &rooms.metrics, || rooms.desk.note(&unknown, until_ms)).await
 }
 
 fn unknown(user: &str, reply: &Reply) -> Unknown {
@@ -101,7 +95,7 @@ impl Rooms {
     /// The window that it waited for is over, or another action of the user has opened a longer one.
     async fn due(&self, mine: &Assignment, unknown: &Unknown, now_ms: i64) -> Result<(), RedisError> {
         let (_, until_ms) = self.desk.right(unknown).await?;
-        let until_ms = until_ms.min(unknown.occurred_at_ms.saturating_add(LATEST_MS));
+        let until_ms = until_ms.min(unknown.occurred_at_ms.saturating_add(millis(LATEST)));
         if until_ms > now_ms {
             return self.desk.wait_until(unknown, until_ms).await;
         }

@@ -2,7 +2,7 @@
 
 use proto::{
     event::event::Kind,
-    reply::{Outcome, Part, Reply},
+    reply::{Decision, Outcome, Part, Reply},
 };
 
 use super::Rooms;
@@ -18,13 +18,13 @@ use crate::{
 };
 
 /// Decides what the event is to get.
-pub(super) async fn propose(rooms: &Rooms, case: &Case<'_>, known: &Known) -> Proposal {
+pub(super) async fn propose(rooms: &Rooms, case: &Case<'_>, known: Known) -> Proposal {
     let account = case.account;
     let right =
         account.and_then(|account| granted(account.kind, account.rules, case.event, rooms.terms.margin));
     let mut reply = subject_of(case.event);
     let end = match (account, &case.playbook) {
-        (Some(account), Some(playbook)) => match early_end(rooms, case, account, known, right.is_some()) {
+        (Some(account), Some(playbook)) => match early_end(rooms, case, account, &known, right.is_some()) {
             Some(end) => Some(end),
             None => decided(rooms, case, playbook, known, &mut reply).await,
         },
@@ -53,7 +53,7 @@ async fn decided(
     rooms: &Rooms,
     case: &Case<'_>,
     playbook: &Playbook,
-    known: &Known,
+    known: Known,
     reply: &mut Reply,
 ) -> Option<End> {
     let picked = playbook.pick(case.event, known.enrichment(), rooms.clock.now_ms());
@@ -61,7 +61,7 @@ async fn decided(
     let catalogue = rooms.catalogue.snapshot();
     let inputs = Inputs { picked: &picked, gathered: &gathered, catalogue: &catalogue, links: &rooms.links };
     let Decided { decision, verdict } = decide(&inputs);
-    reply.decision = Some(decision);
+    reply.decision = Some(Decision { enrichment: known.into_enrichment(), ..decision });
     match verdict {
         Verdict::Suppress { reason, until_ms } => Some(suppressed(rooms, reason, until_ms)),
         Verdict::Reply { messages } if messages.is_empty() => {

@@ -6,10 +6,11 @@ use redis::{Pipeline, cmd};
 use runtime::redis::{Redis, RedisError};
 use serde::{Deserialize, Serialize};
 
+use super::{End, entry_key, rights_key};
+use crate::config::{LEDGER_TTL, millis};
+
 /// So many of the latest unknown ends are kept for looking at.
 const LATELY: i64 = 1_000;
-/// As long as the ledger remembers.
-const LATELY_MS: i64 = 50 * 3_600_000;
 
 /// A reply whose end nobody knows.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -88,7 +89,8 @@ impl Desk {
         let (member, at_ms) = (written(unknown), unknown.ended_at_ms);
         let mut all = Pipeline::new();
         all.cmd("ZADD").arg(&self.lately).arg(at_ms).arg(&member).ignore();
-        all.cmd("ZREMRANGEBYSCORE").arg(&self.lately).arg("-inf").arg(at_ms - LATELY_MS).ignore();
+        let forgotten_ms = at_ms - millis(LEDGER_TTL);
+        all.cmd("ZREMRANGEBYSCORE").arg(&self.lately).arg("-inf").arg(forgotten_ms).ignore();
         all.cmd("ZREMRANGEBYRANK").arg(&self.lately).arg(0).arg(-1 - LATELY).ignore();
         if let Some(until_ms) = until_ms {
             all.cmd("ZADD").arg(&self.waiting).arg(until_ms).arg(&member).ignore();
@@ -198,24 +200,20 @@ impl Desk {
     /// [`RedisError`].
     pub async fn right(&self, unknown: &Unknown) -> Result<(u32, i64), RedisError> {
         let mut get = cmd("HMGET");
-        get.arg(self.redis.key(&format!("g:{{{}}}", unknown.user))).arg("left").arg("until");
+        get.arg(rights_key(&self.redis, &unknown.user)).arg("left").arg("until");
         let (left, until_ms): (Option<u32>, Option<i64>) = self.redis.query(&get).await?;
         Ok((left.unwrap_or(0), until_ms.unwrap_or(0)))
     }
 
-    /// How the entry of an event ended, as the ledger writes it: outcome and reason; `None`: it has no end (any more).
+    /// How the entry of an event ended; `None`: it has no end (any more) that can be read.
     ///
     /// # Errors
     /// [`RedisError`].
-    pub async fn ended(&self, unknown: &Unknown) -> Result<Option<(i32, String)>, RedisError> {
+    pub async fn ended(&self, unknown: &Unknown) -> Result<Option<End>, RedisError> {
         let mut get = cmd("HGET");
-        get.arg(self.redis.key(&format!("l:{{{}}}:{}", unknown.user, unknown.event_id))).arg("e");
-        let end: Option<String> = self.redis.query(&get).await?;
-        Ok(end.and_then(|end| {
-            let mut fields = end.splitn(4, '|');
-            let outcome = fields.next()?.parse().ok()?;
-            Some((outcome, fields.nth(2)?.to_owned()))
-        }))
+        get.arg(entry_key(&self.redis, &unknown.user, &unknown.event_id)).arg("e");
+        let end: Option<Vec<u8>> = self.redis.query(&get).await?;
+        Ok(end.and_then(|end| End::read(&end).ok()?))
     }
 }
 

@@ -15,8 +15,8 @@ pub enum State {
     Reserved,
     /// We hold it: the part's bytes may leave within moments of this instant.
     Armed(Instant),
-    /// Somebody else's bytes may be leaving, until this time (Unix milliseconds).
-    Elsewhere(i64),
+    /// Somebody else's bytes may be leaving, until its lease is over.
+    Elsewhere,
     /// It has ended; the outcome may or may not be published.
     Settled,
     /// The outcome is published; should anything follow, it is not this handler's.
@@ -50,10 +50,16 @@ impl Entry {
     }
 
     /// `reserve` has just made it.
-    pub(super) fn set_reserved(&mut self, state: &[u8], end: &[u8], budget: &[u8]) -> Result<(), Damaged> {
+    pub(super) fn set_reserved(
+        &mut self,
+        state: &[u8],
+        end: &[u8],
+        budget: &[u8],
+        armed: Instant,
+    ) -> Result<(), Damaged> {
         set_budget(&mut self.reply, budget)?;
         (self.state, self.attempt) = match state {
-            b"sending" => (State::Armed(Instant::now()), 1),
+            b"sending" => (State::Armed(armed), 1),
             b"reserved" => (State::Reserved, 0),
             b"settled" => (State::Settled, 0),
             _ => return Err(Damaged("unknown state")),
@@ -76,7 +82,7 @@ impl Entry {
             b"waiting" => State::Closed,
             _ if reached > revision => State::Closed,
             b"reserved" => State::Reserved,
-            b"sending" => State::Elsewhere(number(field(b"l"))?),
+            b"sending" => number(field(b"l")).map(|_lease| State::Elsewhere)?,
             b"settled" => State::Settled,
             b"closed" => State::Closed,
             _ => return Err(Damaged("unknown state")),
@@ -135,6 +141,13 @@ impl Entry {
         self.reply.parts.get(self.part).map_or(0, |part| part.unknown_attempts)
     }
 
+    /// How the present part has ended, with its attempts so far.
+    #[must_use]
+    pub fn part_end(&self, outcome: Outcome, errcode: Option<i32>, at_ms: i64) -> PartEnd {
+        let (attempts, unknown) = (self.attempts(), self.unknown());
+        PartEnd { outcome, errcode, at_ms, attempts, unknown }
+    }
+
     /// What its playbook says about attempts whose end nobody knows.
     #[must_use]
     pub fn policy(&self) -> UnknownPolicy {
@@ -150,12 +163,11 @@ impl Entry {
 
     /// An end as it is once an attempt is unknown: unless another was taken, the user may or may not have the part.
     pub(super) fn doubt(&self, part: Option<PartEnd>, end: End) -> (Option<PartEnd>, End) {
-        let (attempts, unknown, at_ms) = (self.attempts(), self.unknown(), end.at_ms);
-        if unknown == 0 || matches!(end.outcome, Outcome::Sent | Outcome::Unknown) {
+        if self.unknown() == 0 || matches!(end.outcome, Outcome::Sent | Outcome::Unknown) {
             return (part, end);
         }
         let errcode = part.and_then(|part| part.errcode);
-        let part = PartEnd { outcome: Outcome::Unknown, errcode, at_ms, attempts, unknown };
+        let part = self.part_end(Outcome::Unknown, errcode, end.at_ms);
         let reason = format!("an attempt was cut off, and sending again came to nothing: {}", end.reason);
         (Some(part), End { outcome: Outcome::Unknown, reason, ..end })
     }

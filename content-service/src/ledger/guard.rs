@@ -46,7 +46,8 @@ pub async fn guard(
     // What was evicted before this start is over.
     watch.evicted = server.evicted;
     let troubles = watch.look(&server);
-    if let Some(Trouble { say, .. }) = troubles.iter().find(|trouble| !trouble.may_pass()).filter(|_| durability == Durability::Checked)
+    if let Some(Trouble { say, .. }) =
+        troubles.iter().find(|trouble| !trouble.may_pass()).filter(|_| durability == Durability::Checked)
     {
         let unless = "or set redis.durability to assumed where whoever runs the server answers for it";
         return Err(Misconfigured(format!("the ledger's redis cannot be relied on: {say}; {unless}")).into());

@@ -31,12 +31,16 @@ pub use entry::{Entry, State};
 
 use crate::{
     assignment::{Abandoned, Assignment},
+    config::millis,
     metrics::Metrics,
+    watchdog::step,
 };
 use scripts::Scripts;
 
 /// For this time the master waits for its replicas, with every step that arms.
 const REPLICATED_WITHIN: Duration = Duration::from_millis(50);
+/// No call to Redis takes so long: whoever reads an answer later has slept.
+const SLEPT: Duration = Duration::from_secs(1);
 /// Longest pause between tries while Redis is away.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -94,6 +98,14 @@ pub struct Ledger {
     metrics: Metrics,
 }
 
+fn entry_key(redis: &Redis, user: &str, event_id: &str) -> String {
+    redis.key(&format!("l:{{{user}}}:{event_id}"))
+}
+
+fn rights_key(redis: &Redis, user: &str) -> String {
+    redis.key(&format!("g:{{{user}}}"))
+}
+
 impl Ledger {
     /// A ledger with these bounds.
     #[must_use]
@@ -110,8 +122,7 @@ impl Ledger {
     /// The place of an event: `user` is the record key, `fence` whoever asks.
     #[must_use]
     pub fn place(&self, user: &str, event_id: &str, fence: String) -> Place {
-        let entry = self.redis.key(&format!("l:{{{user}}}:{event_id}"));
-        Place { entry, rights: self.redis.key(&format!("g:{{{user}}}")), fence }
+        Place { entry: entry_key(&self.redis, user, event_id), rights: rights_key(&self.redis, user), fence }
     }
 
     /// `absent → reserved`, with `arm` straight to sending; what stands there already is returned as it is.
@@ -125,17 +136,17 @@ impl Ledger {
         proposal: Proposal,
         arm: bool,
     ) -> Result<Entry, Abandoned> {
+        step("reserve");
         let Proposal { reply, end, granted } = proposal;
         let (body, end) = (reply.encode_to_vec(), end.map_or_else(String::new, |end| end.write()));
         let parts = if end.is_empty() { reply.parts.len() } else { 0 };
         let arms = arm && parts > 0;
-        let answer = self
+        let (answer, armed) = self
             .call_as(mine, &self.scripts.reserve, self.replicas(arms), |script| {
-                let now = self.clock.now_ms();
-                let lease = if arms { now + self.lease_ms() } else { 0 };
+                let (now, lease) = (self.clock.now_ms(), if arms { self.lease_ms() } else { 0 });
                 script.key(&place.entry).key(&place.rights);
                 script.arg(now).arg(&place.fence).arg(lease).arg(parts).arg(&body[..]).arg(&end);
-                script.arg(i64::try_from(self.terms.ttl.as_millis()).unwrap_or(i64::MAX));
+                script.arg(millis(self.terms.ttl));
                 script.arg(granted.map_or("", |granted| granted.name));
                 script.arg(granted.map_or(0, |granted| granted.messages));
                 script.arg(granted.map_or(0, |granted| granted.until_ms));
@@ -145,7 +156,7 @@ impl Ledger {
             .await?;
         let mut entry = Entry::new(reply);
         let read = match &answer[..] {
-            [tag, state, end, budget] if tag == b"fresh" => entry.set_reserved(state, end, budget),
+            [tag, state, end, budget] if tag == b"fresh" => entry.set_reserved(state, end, budget, armed),
             [tag, fields @ ..] if tag == b"found" => entry.set_found(fields),
             _ => Err(Damaged("an answer that is none")),
         };
@@ -158,16 +169,17 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::reserve`].
     pub async fn arm(&self, place: &Place, mine: &Assignment, entry: &mut Entry) -> Result<(), Abandoned> {
+        step("arm");
         let attempt = entry.attempt + 1;
-        let answer = self
+        let (answer, armed) = self
             .call_as(mine, &self.scripts.arm, self.replicas(true), |script| {
                 script.key(&place.entry).arg(&place.fence).arg(entry.part).arg(attempt);
-                script.arg(self.clock.now_ms() + self.lease_ms());
+                script.arg(self.lease_ms());
             })
             .await?;
         self.moved_or(entry, &answer, |entry| {
             entry.attempt = attempt;
-            entry.state = State::Armed(Instant::now());
+            entry.state = State::Armed(armed);
         });
         Ok(())
     }
@@ -183,19 +195,21 @@ impl Ledger {
         script: &redis::Script,
         arguments: impl Fn(&mut ScriptInvocation<'_>),
     ) -> Result<Vec<Vec<u8>>, Abandoned> {
-        self.call_as(mine, script, 0, arguments).await
+        self.call_as(mine, script, 0, arguments).await.map(|(answer, _)| answer)
     }
 
-    /// Runs a script until Redis answers, and so many replicas have what it wrote. What it is given must make a repeat harmless.
+    /// Runs a script until Redis answers, and so many replicas have what it wrote; the answer, and since when it is known: a process
+    /// that slept over it counts from its question. What the script is given must make a repeat harmless.
     async fn call_as(
         &self,
         mine: &Assignment,
         script: &redis::Script,
         replicas: u32,
         arguments: impl Fn(&mut ScriptInvocation<'_>),
-    ) -> Result<Vec<Vec<u8>>, Abandoned> {
+    ) -> Result<(Vec<Vec<u8>>, Instant), Abandoned> {
         let mut backoff = Backoff::new(Duration::from_millis(20), LONGEST_PAUSE);
         loop {
+            let asked_at = Instant::now();
             let asked = async {
                 if replicas == 0 {
                     return self.redis.script(script, |invocation| arguments(invocation)).await;
@@ -206,7 +220,8 @@ impl Ledger {
                     .await
             };
             let error: RedisError = match asked.await {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) if asked_at.elapsed() < SLEPT => return Ok((answer, Instant::now())),
+                Ok(answer) => return Ok((answer, asked_at)),
                 Err(error) => error,
             };
             self.metrics.ledger_waits(&error);
@@ -240,6 +255,6 @@ impl Ledger {
     }
 
     fn lease_ms(&self) -> i64 {
-        i64::try_from(self.terms.lease.as_millis()).unwrap_or(i64::MAX)
+        millis(self.terms.lease)
     }
 }

@@ -19,11 +19,19 @@ pub(super) struct Scripts {
 impl Default for Scripts {
     fn default() -> Self {
         Self {
-            reserve: Script::new(include_str!("lua/reserve.lua")),
-            arm: Script::new(include_str!("lua/arm.lua")),
-            settle: Script::new(concat!(include_str!("lua/rights.lua"), include_str!("lua/settle.lua"))),
+            reserve: Script::new(concat!(include_str!("lua/lease.lua"), include_str!("lua/reserve.lua"))),
+            arm: Script::new(concat!(include_str!("lua/lease.lua"), include_str!("lua/arm.lua"))),
+            settle: Script::new(concat!(
+                include_str!("lua/rights.lua"),
+                include_str!("lua/lease.lua"),
+                include_str!("lua/settle.lua")
+            )),
             give_up: Script::new(concat!(include_str!("lua/rights.lua"), include_str!("lua/give_up.lua"))),
-            overdue: Script::new(concat!(include_str!("lua/rights.lua"), include_str!("lua/overdue.lua"))),
+            overdue: Script::new(concat!(
+                include_str!("lua/rights.lua"),
+                include_str!("lua/lease.lua"),
+                include_str!("lua/overdue.lua")
+            )),
             note: Script::new(include_str!("lua/note.lua")),
             wait: Script::new(include_str!("lua/wait.lua")),
             resume: Script::new(concat!(include_str!("lua/rights.lua"), include_str!("lua/resume.lua"))),

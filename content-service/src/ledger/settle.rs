@@ -4,7 +4,10 @@ use proto::reply::Outcome;
 use tokio::time::Instant;
 
 use super::{End, Entry, Ledger, PartEnd, Place, State};
-use crate::assignment::{Abandoned, Assignment};
+use crate::{
+    assignment::{Abandoned, Assignment},
+    watchdog::step,
+};
 
 /// What the settling of a part says; by default that nothing was taken.
 #[derive(Default)]
@@ -31,7 +34,7 @@ impl Ledger {
         mine: &Assignment,
         entry: &mut Entry,
     ) -> Result<(), Abandoned> {
-        let answer = self.settle_as(place, mine, entry, Settling::default()).await?;
+        let (answer, _) = self.settle_as(place, mine, entry, Settling::default()).await?;
         self.moved_or(entry, &answer, |entry| entry.state = State::Reserved);
         Ok(())
     }
@@ -48,11 +51,11 @@ impl Ledger {
         part: PartEnd,
     ) -> Result<(), Abandoned> {
         let settling = Settling { part: part.write(), ..Settling::default() };
-        let answer = self.settle_as(place, mine, entry, settling).await?;
+        let (answer, armed) = self.settle_as(place, mine, entry, settling).await?;
         self.moved_or(entry, &answer, |entry| {
             entry.set_part(&part);
             (entry.part, entry.attempt) = (entry.part + 1, 1);
-            entry.state = State::Armed(Instant::now());
+            entry.state = State::Armed(armed);
         });
         Ok(())
     }
@@ -75,7 +78,7 @@ impl Ledger {
         let (doubted, end) = entry.doubt(Some(part), end);
         let part = doubted.unwrap_or(part);
         let settling = Settling { part: part.write(), end: end.write(), untried, closed, again: false };
-        let answer = self.settle_as(place, mine, entry, settling).await?;
+        let (answer, _) = self.settle_as(place, mine, entry, settling).await?;
         self.moved_or(entry, &answer, |entry| entry.set_last(Some(part), end));
         Ok(())
     }
@@ -95,9 +98,8 @@ impl Ledger {
         again: bool,
     ) -> Result<(), Abandoned> {
         let untried = entry.left().saturating_sub(1);
-        let again = again && !entry.again;
         let settling = Settling { part: part.write(), end: end.write(), untried, closed: false, again };
-        let answer = self.settle_as(place, mine, entry, settling).await?;
+        let (answer, _) = self.settle_as(place, mine, entry, settling).await?;
         if let [tag, budget] = &answer[..]
             && tag == b"again"
         {
@@ -121,6 +123,7 @@ impl Ledger {
         part: Option<PartEnd>,
         end: End,
     ) -> Result<(), Abandoned> {
+        step("settle");
         let (part, end) = entry.doubt(part, end);
         let (written, left) = (part.map_or_else(String::new, |part| part.write()), entry.left());
         let answer = self
@@ -145,14 +148,14 @@ impl Ledger {
         again: bool,
     ) -> Result<(), Abandoned> {
         let at_ms = self.clock.now_ms();
-        let (attempts, unknown) = (entry.attempts() + 1, entry.unknown() + 1);
-        let part = PartEnd { outcome: Outcome::Unknown, errcode: None, at_ms, attempts, unknown };
+        let before = entry.part_end(Outcome::Unknown, None, at_ms);
+        let part = PartEnd { attempts: before.attempts + 1, unknown: before.unknown + 1, ..before };
         let reason = "the attempt was cut off: the user may or may not have it".to_owned();
         let end = End { outcome: Outcome::Unknown, reason, until_ms: 0, at_ms };
         let answer = self
             .call(mine, &self.scripts.overdue, |script| {
                 script.key(&place.entry).key(&place.rights).arg(at_ms).arg(part.write()).arg(end.write());
-                script.arg(&place.fence).arg(attempts).arg(i32::from(again));
+                script.arg(&place.fence).arg(part.attempts).arg(i32::from(again));
             })
             .await?;
         self.moved_or(entry, &answer, |_| {});
@@ -177,14 +180,15 @@ impl Ledger {
         mine: &Assignment,
         entry: &Entry,
         settling: Settling,
-    ) -> Result<Vec<Vec<u8>>, Abandoned> {
+    ) -> Result<(Vec<Vec<u8>>, Instant), Abandoned> {
+        step("settle");
         let Settling { part, end, untried, closed, again } = settling;
         // With the next part another one is armed.
         let arms = !part.is_empty() && end.is_empty();
         self.call_as(mine, &self.scripts.settle, self.replicas(arms), |script| {
             script.key(&place.entry).key(&place.rights);
             script.arg(&place.fence).arg(entry.part).arg(entry.attempt).arg(&part).arg(&end);
-            script.arg(self.clock.now_ms() + self.lease_ms()).arg(untried).arg(i32::from(closed));
+            script.arg(self.lease_ms()).arg(untried).arg(i32::from(closed));
             script.arg(entry.attempts()).arg(i32::from(again)).arg(self.clock.now_ms());
         })
         .await

@@ -19,6 +19,7 @@ use super::{
     template::Templates,
     yaml,
 };
+use crate::config::millis;
 
 /// Largest file that is read, bytes.
 const LARGEST: usize = 512 * 1024;
@@ -247,7 +248,7 @@ impl Builder<'_> {
     }
 
     fn duration_ms(&mut self, written: &Spanned<String>) -> i64 {
-        i64::try_from(self.duration(written).as_millis()).unwrap_or(i64::MAX)
+        millis(self.duration(written))
     }
 
     fn filled(&mut self, written: &Spanned<String>) {

@@ -7,7 +7,7 @@ use proto::{
     activity::Activity,
     content::TopicKind,
     event::{Event, event::Kind},
-    profile::{Enrichment, Profile, Stance, Taste},
+    profile::{Enrichment, Profile, Stance, Taste, Visit},
 };
 use serde_json::{Value, json};
 
@@ -173,7 +173,8 @@ fn event_facts(event: &Event, answer: Option<&str>) -> Value {
 }
 
 fn profile_facts(profile: &Profile, known: bool, opens_visit: bool, at_ms: i64) -> Value {
-    let visit = profile.visit.clone().unwrap_or_default();
+    let never = Visit::default();
+    let visit = profile.visit.as_ref().unwrap_or(&never);
     let away = if visit.previous_at_ms > 0 { days(visit.started_at_ms, visit.previous_at_ms) } else { -1 };
     let activities = profile.activities.iter().rev().map(|activity| {
         json!({

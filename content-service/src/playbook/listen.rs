@@ -79,13 +79,14 @@ impl Picked<'_> {
                 }
                 None => continue,
             };
+            let held = verdict.is_ok();
             self.rules.push(RuleMatch {
                 reply: reply.name.clone(),
                 trigger: heard.unwrap_or(&Trigger::Visit).to_string(),
-                held: verdict.is_ok(),
-                reason: verdict.as_ref().err().cloned().unwrap_or_default(),
+                held,
+                reason: verdict.err().unwrap_or_default(),
             });
-            if verdict.is_ok() {
+            if held {
                 self.reply = Some(reply);
                 self.greeted = false;
                 break;

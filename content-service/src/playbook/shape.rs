@@ -130,7 +130,9 @@ fn node_of(node: &Spanned<Node>, shape: Shape, report: &mut Report<'_>) {
             return map.iter().for_each(|(_, one)| node_of(one, *each, report));
         }
         (Shape::Fields(fields), Node::Map(map)) => return fields_of(node, map, fields, report),
-        (Shape::OneOf(words), Node::Map(map)) if map.len() == 1 => return one_of(map, words, report),
+        (Shape::OneOf(words), Node::Map(map)) if map.len() == 1 => {
+            return values_of(map, words.iter().copied(), report);
+        }
         (Shape::Text, _) => "a text",
         (Shape::Number, _) => "a number",
         (Shape::Whole, _) => "a whole number",
@@ -148,15 +150,7 @@ fn fields_of(
     fields: &[(&str, Shape, bool)],
     report: &mut Report<'_>,
 ) {
-    for (key, value) in map {
-        match fields.iter().find(|(name, ..)| *name == key.value) {
-            Some((_, shape, _)) => node_of(value, *shape, report),
-            None => {
-                let names: Vec<&str> = fields.iter().map(|(name, ..)| *name).collect();
-                report.at(key.defined, unknown(&key.value, &names));
-            }
-        }
-    }
+    values_of(map, fields.iter().map(|(name, shape, _)| (*name, *shape)), report);
     for (name, ..) in fields
         .iter()
         .filter(|(name, _, required)| *required && !map.iter().any(|(key, _)| key.value == *name))
@@ -165,20 +159,22 @@ fn fields_of(
     }
 }
 
-fn one_of(map: &[(Spanned<String>, Spanned<Node>)], words: &[(&str, Shape)], report: &mut Report<'_>) {
+/// The keys of a table, each of which must be `known`.
+fn values_of<'a>(
+    map: &[(Spanned<String>, Spanned<Node>)],
+    known: impl Iterator<Item = (&'a str, Shape)> + Clone,
+    report: &mut Report<'_>,
+) {
     for (key, value) in map {
-        match words.iter().find(|(word, _)| *word == key.value) {
-            Some((_, shape)) => node_of(value, *shape, report),
+        match known.clone().find(|(name, _)| *name == key.value) {
+            Some((_, shape)) => node_of(value, shape, report),
             None => {
-                let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-                report.at(key.defined, unknown(&key.value, &names));
+                let names: Vec<&str> = known.clone().map(|(name, _)| name).collect();
+                let (key, at) = (&key.value, key.defined);
+                report.at(at, format!("unknown field `{key}`: it may be {}", names.join(", ")));
             }
         }
     }
-}
-
-fn unknown(key: &str, names: &[&str]) -> String {
-    format!("unknown field `{key}`: it may be {}", names.join(", "))
 }
 
 impl<'de> Deserialize<'de> for Node {

@@ -66,8 +66,10 @@ impl Trigger {
             (Self::Scanned(scene), Some(Kind::Scanned(event))) => is(scene.as_ref(), &event.scene),
             (Self::Click(key), Some(Kind::MenuClicked(event))) => is(key.as_ref(), &event.key),
             (Self::Text(words), Some(Kind::TextReceived(text))) => {
-                let content = text.content.to_lowercase();
-                words.is_empty() || words.iter().any(|word| content.contains(word))
+                words.is_empty() || {
+                    let content = text.content.to_lowercase();
+                    words.iter().any(|word| content.contains(word))
+                }
             }
             _ => false,
         }

@@ -131,13 +131,13 @@ async fn a_stopped_account_answers_at_once_and_does_not_slow_another() {
 async fn a_sick_account_leaves_room_for_the_others() {
     let mut world = World::start(1).await;
     world.api.lock().delay = Duration::from_secs(3);
-    for number in 0..200 {
+    for number in 0..600 {
         world.push(&world.text(&format!("o{number}"), &format!("e{number}"), "slow")).await;
     }
     let mut other = world.text("p", "f", "hello");
     (other.account, other.app_id) = ("other".into(), OTHER_APP.into());
     world.push(&other).await;
     assert_eq!(world.outcome("f").await.outcome(), Outcome::Sent);
-    assert!(world.replies.records().len() < 200, "the slow account is still busy");
+    assert!(world.replies.records().len() < 600, "the slow account is still busy");
     world.stop().await;
 }

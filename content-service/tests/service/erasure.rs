@@ -2,13 +2,22 @@
 
 use std::time::Duration;
 
+use content_service::{
+    assignment::Assignment, case::Case, erasures::Erasures, metrics::Metrics, profiles::Profiles,
+};
+use prost::Message as _;
 use proto::{
     event::{Unsubscribed, event::Kind},
     reply::Outcome,
 };
+use runtime::trace::TraceParent;
+use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
-use crate::world::{World, until};
+use crate::{
+    ledger::Bench,
+    world::{World, until},
+};
 
 const PENDING: &str = "unsubscribed; the erasure of the profile is pending";
 
@@ -96,6 +105,28 @@ async fn the_next_owner_of_a_partition_knows_what_is_to_be_erased_first() {
     assert!(world.outcome("back").await.decision.unwrap().neutral);
     assert!(world.profiles.lock().enriched.is_empty());
     world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_works_without_a_partition_knows_what_is_to_be_erased_first_too() {
+    let world = World::new(1).await;
+    let (bench, profile) = (Bench::start().await, &world.config.profile);
+    let event = world.event("o1", "gone", Kind::Unsubscribed(Unsubscribed {}));
+    let user = proto::record_key(&event.app_id, &event.openid);
+    let mut remembered = redis::cmd("HSET");
+    remembered.arg("erasures").arg(format!("{user} gone")).arg(event.encode_to_vec());
+    bench.redis.query::<i64>(&remembered).await.unwrap();
+
+    let (profiles, looking_up) =
+        Profiles::new(&profile.endpoint, profile.deadline, CancellationToken::new()).unwrap();
+    let looking_up = tokio::spawn(looking_up);
+    let erasures = Erasures::new(bench.redis.clone(), profiles, Metrics::default());
+    let (mine, place) = (Assignment::new(0), bench.ledger.place(&user, "again", "a person".to_owned()));
+    let (trace, user) = (TraceParent::new_root(), user.as_str());
+    let case = Case { event: &event, account: None, playbook: None, user, trace, mine: &mine, place };
+    until("it is done", async || erasures.settled(&case).await.unwrap()).await;
+    assert_eq!(world.profiles.lock().enriched, ["gone"]);
+    looking_up.abort();
 }
 
 #[tokio::test(flavor = "multi_thread")]

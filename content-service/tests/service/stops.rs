@@ -79,6 +79,27 @@ async fn a_stopped_account_is_tried_once_a_minute_by_the_whole_fleet_and_opens_e
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_platform_that_does_not_say_what_it_did_is_tried_again_every_ten_seconds() {
+    let mut world = World::start(4).await;
+    world.api.lock().errcode = -1;
+    batch(&world, "first").await;
+    for round in ["second", "third"] {
+        let before = calls(&world);
+        world.clock.advance(Duration::from_secs(11));
+        let tried = batch(&world, round).await;
+        assert_eq!(
+            (calls(&world) - before, tried.iter().filter(|reply| stopped(reply)).count()),
+            (1, 19),
+            "{round}"
+        );
+    }
+    world.api.lock().errcode = 0;
+    world.clock.advance(Duration::from_secs(11));
+    assert!(batch(&world, "opened").await.iter().any(sent), "one gets through");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn events_that_meet_the_end_of_a_minutes_quota_are_sent_in_the_next_and_later_ones_end_at_once() {
     let mut world = World::start(1).await;
     let now_ms = world.clock.now_ms();

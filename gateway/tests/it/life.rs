@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use rdkafka::{mocking::MockCluster, types::RDKafkaRespErr};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 use wechat::Mode;
 
 use crate::{
@@ -37,6 +40,22 @@ async fn readiness_goes_first_and_the_door_stays_open_for_a_while() {
     until(async || wire::get(house.admin, "/readyz").await.status == 503).await;
     assert_eq!(house.push(Mode::Safe, DOCUMENT).await.status, 200);
     assert_eq!(wire::get(house.admin, "/livez").await.status, 200);
+    house.end().await;
+}
+
+#[tokio::test]
+async fn whoever_keeps_a_connection_is_told_to_leave_it_before_the_door_closes() {
+    let house = House::with(|config| config.shutdown.announce = Duration::from_secs(2)).await;
+    let ask = b"GET /nothing HTTP/1.1\r\nhost: a\r\n\r\n";
+    let mut kept = wire::sent(house.public, ask).await;
+    let mut first = Vec::new();
+    kept.read_buf(&mut first).await.unwrap();
+    assert!(!String::from_utf8_lossy(&first).contains("connection: close"), "it may be kept");
+    house.shutdown.cancel();
+    until(async || wire::get(house.admin, "/readyz").await.status == 503).await;
+    kept.write_all(ask).await.unwrap();
+    let last = wire::rest(&mut kept).await;
+    assert!(String::from_utf8_lossy(&last).contains("connection: close"));
     house.end().await;
 }
 

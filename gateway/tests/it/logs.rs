@@ -7,7 +7,7 @@ use wechat::{Mode, envelope::AesKey, push::Credentials};
 
 use crate::{
     house::{KEY, until},
-    spool_process::{Process, gateway},
+    spool_process::{Process, gateway, signal},
     wire,
 };
 
@@ -55,7 +55,7 @@ async fn a_log_holds_nothing_that_a_reader_of_logs_must_not_know() {
     ];
     let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
     let spool = folder.path().join("spool");
-    let (mut command, public, admin) = gateway(&cluster.bootstrap_servers(), &spool, "", &secrets);
+    let (mut command, public, admin) = gateway(&cluster.bootstrap_servers(), spool.as_path(), "", &secrets);
     command.env("RUST_LOG", "trace").stderr(Stdio::from(File::create(&log).unwrap()));
     let process = Process { child: command.spawn().unwrap(), public, admin, credentials: credentials() };
     process.ready().await;
@@ -73,15 +73,8 @@ async fn a_log_holds_nothing_that_a_reader_of_logs_must_not_know() {
     until(async || std::fs::read_to_string(&log).unwrap().contains("they wait in the spool")).await;
     cluster.broker_up(-1).unwrap();
     process.drained().await;
-    let (mut child, pid) = (process.child, String::new());
-    let pid = child.id().map_or(pid, |id| id.to_string());
-    assert!(
-        std::process::Command::new("sh")
-            .args(["-c", &format!("kill -TERM {pid}")])
-            .status()
-            .unwrap()
-            .success()
-    );
+    let mut child = process.child;
+    signal(&child, "TERM");
     assert_eq!(child.wait().await.unwrap().code(), Some(0));
     let told = std::fs::read_to_string(&log).unwrap();
     for line in ["starting", "push refused", "cannot be read, kept raw", "ended in order"] {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod away;
+mod bounds;
 mod door;
 mod hostile;
 mod house;
@@ -15,4 +16,5 @@ mod pushes;
 mod smuggling;
 mod spool;
 mod spool_process;
+mod topic;
 mod wire;

@@ -130,6 +130,29 @@ async fn a_full_spool_is_answered_503_and_what_it_holds_is_not_lost() {
 }
 
 #[tokio::test]
+async fn while_the_oldest_event_has_waited_too_long_the_answer_is_503_and_the_gauge_shows_its_age() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = House::with(|config| {
+        config.spool = Some(Spool { max_age: Duration::from_secs(1), ..Spool::in_folder(folder.path()) });
+    })
+    .await;
+    let age = async || house.metric("gateway_spool_oldest_age_seconds").await;
+    assert_eq!(age().await, 0.0);
+    house.cluster.broker_down(-1).unwrap();
+    assert_eq!(house.push_text("oReader", 1).await.status, 200);
+    until(async || age().await >= 2.0).await;
+    let reply = house.push_text("oReader", 2).await;
+    assert_eq!((reply.status, reply.body.as_str()), (503, "try again"));
+    assert_eq!(house.push_text("oOther", 2).await.status, 503, "it is not about one user");
+    assert_eq!(house.metric("gateway_pushes_total{account=\"safe\",result=\"spool_full\"}").await, 2.0);
+    house.cluster.broker_up(-1).unwrap();
+    until(async || spooled(&house).await == 0.0 && age().await == 0.0).await;
+    assert_eq!(house.push_text("oReader", 2).await.status, 200, "and it goes on");
+    assert_eq!(house.ids_by_user().await["oReader"], [1, 2]);
+    house.end().await;
+}
+
+#[tokio::test]
 async fn a_shutdown_without_kafka_spools_what_is_in_flight_and_the_next_start_sends_it() {
     let folder = tempfile::tempdir().unwrap();
     let house = House::with(with_spool(folder.path())).await;

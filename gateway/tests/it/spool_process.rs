@@ -49,10 +49,10 @@ fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// A gateway with one account in plain mode, to be started by a shell after `first`.
-pub(crate) fn gateway(
+/// A gateway with one account in plain mode, to be started by a shell after `first`; its spool, if any, is in `folder`.
+pub(crate) fn gateway<'a>(
     bootstrap: &str,
-    folder: &Path,
+    folder: impl Into<Option<&'a Path>>,
     first: &str,
     more: &[&str],
 ) -> (Command, SocketAddr, SocketAddr) {
@@ -72,8 +72,8 @@ pub(crate) fn gateway(
         format!("gateway.listen={public}"),
         format!("admin.listen={admin}"),
         format!("kafka.bootstrap={bootstrap}"),
-        format!("spool.dir={}", folder.display()),
     ]);
+    flags.extend(folder.into().map(|folder| format!("spool.dir={}", folder.display())));
     flags.extend(more.iter().map(|flag| (*flag).to_owned()));
     let mut command = Command::new("sh");
     command
@@ -88,9 +88,14 @@ pub(crate) fn gateway(
 impl Process {
     pub(crate) async fn start(bootstrap: &str, folder: &Path, first: &str) -> Self {
         let (mut command, public, admin) = gateway(bootstrap, folder, first, &[]);
-        let process = Self { child: command.spawn().unwrap(), public, admin, credentials: credentials() };
+        let process = Self::of(command.spawn().unwrap(), public, admin);
         process.ready().await;
         process
+    }
+
+    /// One that was started by [`gateway`].
+    pub(crate) fn of(child: Child, public: SocketAddr, admin: SocketAddr) -> Self {
+        Self { child, public, admin, credentials: credentials() }
     }
 
     pub(crate) async fn ready(&self) {
@@ -109,17 +114,26 @@ impl Process {
         wire::exchange(self.public, &self.request(&text(user, n))).await
     }
 
-    async fn metric(&self, name: &str) -> f64 {
+    /// The value of a metric whose line begins so; 0 while there is none.
+    pub(crate) async fn metric(&self, name: &str) -> f64 {
         let metrics = wire::get(self.admin, "/metrics").await.body;
-        metrics.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().parse().unwrap()
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name));
+        line.map_or(0.0, |rest| rest.trim().parse().unwrap())
     }
 
     pub(crate) async fn drained(&self) {
-        until(async || self.metric("gateway_spool_records").await == 0.0).await;
+        let empty = "\ngateway_spool_records 0\n";
+        until(async || wire::get(self.admin, "/metrics").await.body.contains(empty)).await;
     }
 }
 
-fn cluster() -> MockCluster<'static, rdkafka::producer::DefaultProducerContext> {
+/// Sends a signal by its name: `TERM`.
+pub(crate) fn signal(child: &Child, name: &str) {
+    let kill = format!("kill -{name} {}", child.id().unwrap());
+    assert!(StdCommand::new("sh").args(["-c", &kill]).status().unwrap().success());
+}
+
+pub(crate) fn cluster() -> MockCluster<'static, rdkafka::producer::DefaultProducerContext> {
     let cluster = MockCluster::new(1).unwrap();
     cluster.create_topic(proto::EVENTS.name, 3, 1).unwrap();
     cluster.create_topic(proto::ITEMS.name, 1, 1).unwrap();
@@ -248,7 +262,7 @@ async fn after_a_failed_sync_nothing_is_acknowledged_and_the_process_ends_and_sa
     let (_library, preload) = failing_sync();
     let (mut command, public, admin) = gateway("127.0.0.1:1", folder.path(), &preload, &[]);
     let child = command.stderr(Stdio::piped()).spawn().unwrap();
-    let process = Process { child, public, admin, credentials: credentials() };
+    let process = Process::of(child, public, admin);
     process.ready().await;
     assert_eq!(process.push("oReader", 1).await.status, 503);
     let ended = process.child.wait_with_output().await.unwrap();

@@ -1,10 +1,10 @@
 //! An HTTP/1.1 client that can send anything, byte by byte.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
 
 /// One answer.
@@ -53,6 +53,15 @@ pub(crate) async fn rest(stream: &mut TcpStream) -> Vec<u8> {
 /// The answer to `bytes`, which must make the server close the connection.
 pub(crate) async fn exchange(address: SocketAddr, bytes: &[u8]) -> Reply {
     Reply::parse(&rest(&mut sent(address, bytes).await).await)
+}
+
+/// [`exchange`] from another address of the loopback.
+pub(crate) async fn exchange_from(source: Ipv4Addr, address: SocketAddr, bytes: &[u8]) -> Reply {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((source, 0).into()).unwrap();
+    let mut stream = socket.connect(address).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    Reply::parse(&rest(&mut stream).await)
 }
 
 /// The bytes of a request after which the connection closes.

@@ -4,6 +4,7 @@
 
 pub(crate) mod redis;
 pub(crate) mod service;
+pub(crate) mod spans;
 
 use proto::{
     activity::{Activity, Customer, ExternalId, User, customer::Name},

@@ -36,7 +36,7 @@ pub async fn follow(
     shutdown: CancellationToken,
 ) -> Result<(), KafkaError> {
     let consumer: Arc<StreamConsumer<Quiet>> =
-        Arc::new(kafka.consumer_with("table", &[("enable.partition.eof", "true")], Quiet)?);
+        Arc::new(kafka.consumer_with("table", &[("enable.partition.eof", "true")], Quiet::default())?);
     let mut whole = TopicPartitionList::new();
     whole.add_partition_offset(topic, 0, Offset::Beginning)?;
     consumer.assign(&whole)?;

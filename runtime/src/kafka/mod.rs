@@ -7,7 +7,12 @@ mod patient;
 mod producer;
 mod topics;
 
-use std::{borrow::Cow, time::Duration};
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use rdkafka::{
     ClientConfig,
@@ -17,8 +22,9 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
     message::{BorrowedHeaders, Header, Headers as _, OwnedHeaders},
 };
+use tokio::time::Instant;
 
-use crate::config::Settings;
+use crate::{config::Settings, telemetry::Seldom};
 
 pub use follow::{TableRecord, follow};
 pub use group::GroupProtocol;
@@ -190,16 +196,29 @@ pub fn owned_headers(headers: &[(&str, Cow<'_, str>)]) -> OwnedHeaders {
 /// How long a client waits for metadata and the like.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// While Kafka is away librdkafka says so several times a second; each of its errors is logged so often.
+const SAY: Duration = Duration::from_secs(10);
+
 /// Logs what librdkafka says, and nothing else.
-#[derive(Clone, Copy, Debug, Default)]
-struct Quiet;
+#[derive(Debug, Default)]
+struct Quiet {
+    said: Mutex<HashMap<i32, Seldom>>,
+}
 
 impl ClientContext for Quiet {
     fn error(&self, error: KafkaError, reason: &str) {
+        let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
         // The end of a partition is news to its reader, and no error.
-        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
+        if code != RDKafkaErrorCode::PartitionEOF && self.is_due(code) {
             tracing::warn!(%error, reason, "kafka");
         }
+    }
+}
+
+impl Quiet {
+    fn is_due(&self, code: RDKafkaErrorCode) -> bool {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.entry(code as i32).or_insert_with(|| Seldom::every(SAY)).is_due(Instant::now())
     }
 }
 

@@ -104,7 +104,7 @@ impl Producer {
         for (key, value) in client.config_map() {
             config.set(key, value);
         }
-        FutureProducer::from_config_and_context(&config, Quiet).map(Self)
+        FutureProducer::from_config_and_context(&config, Quiet::default()).map(Self)
     }
 
     /// Hands a record over; `None` as payload is a tombstone. It is under way when this returns.

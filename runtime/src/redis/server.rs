@@ -3,6 +3,10 @@
 use redis::cmd;
 
 use super::{Redis, RedisError};
+use crate::clock::Clock;
+
+/// Clocks that are further apart than this are a trouble: send windows and pauses of accounts go by them.
+const APART_MS: u64 = 2_000;
 
 /// A server as `INFO` tells it; `None`: it does not say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,6 +18,8 @@ pub struct Server {
     role: Option<String>,
     /// `CONFIG GET appendfsync`, where that is allowed.
     fsync: Option<String>,
+    /// Its clock is so far ahead of this machine's.
+    ahead_ms: Option<i64>,
     /// Keys that it has thrown away for want of memory since its start.
     pub evicted: Option<u64>,
 }
@@ -28,7 +34,7 @@ pub struct Trouble {
 }
 
 /// Names of every [`Trouble`].
-pub const TROUBLES: [&str; 8] = [
+pub const TROUBLES: [&str; 9] = [
     "not_said",
     "eviction_policy",
     "no_append_only_file",
@@ -37,13 +43,14 @@ pub const TROUBLES: [&str; 8] = [
     "snapshot",
     "replica",
     "evicted",
+    "clock",
 ];
 
 impl Trouble {
-    /// It may pass without anybody setting the server otherwise: a replica is made master, a disk is mended.
+    /// It may pass without anybody setting the server otherwise: a replica is made master, a disk is mended, a clock is set.
     #[must_use]
     pub fn may_pass(&self) -> bool {
-        matches!(self.name, "replica" | "append_only_file_write" | "snapshot")
+        matches!(self.name, "replica" | "append_only_file_write" | "snapshot" | "clock")
     }
 }
 
@@ -54,7 +61,7 @@ impl Redis {
     /// [`RedisError::Late`] and [`RedisError::Away`].
     pub async fn server(&self) -> Result<Server, RedisError> {
         let mut server = match self.query::<String>(&cmd("INFO")).await {
-            Ok(info) => Server::of(&info),
+            Ok(info) => Server::of(&info, Clock::system().machine_ms()),
             Err(RedisError::Refused { code, .. }) if code == "NOPERM" || code == "ERR" => Server::default(),
             Err(error) => return Err(error),
         };
@@ -65,7 +72,7 @@ impl Redis {
 }
 
 impl Server {
-    fn of(info: &str) -> Self {
+    fn of(info: &str, now_ms: i64) -> Self {
         let field = |name: &str| {
             let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
             line.map(|value| value.trim().to_owned())
@@ -77,6 +84,7 @@ impl Server {
             rdb_save: field("rdb_last_bgsave_status"),
             role: field("role"),
             fsync: None,
+            ahead_ms: field("server_time_usec").and_then(|us| Some(us.parse::<i64>().ok()? / 1_000 - now_ms)),
             evicted: field("evicted_keys").and_then(|keys| keys.parse().ok()),
         }
     }
@@ -121,7 +129,17 @@ impl Server {
         let say = "it is a replica and takes no writes: redis.url has to lead to the master";
         unless(is(&self.role, "master"), "replica", say);
         let kept = self.evicted.unwrap_or(0) <= evicted_before.unwrap_or(0);
-        unless(kept, "evicted", "it has thrown keys away for want of memory: what they stood for is forgotten");
+        unless(
+            kept,
+            "evicted",
+            "it has thrown keys away for want of memory: what they stood for is forgotten",
+        );
+        let apart_ms = self.ahead_ms.unwrap_or(0).unsigned_abs();
+        unless(
+            apart_ms <= APART_MS,
+            "clock",
+            &format!("its clock and this machine's are {apart_ms} ms apart: set both by NTP"),
+        );
         all
     }
 }
@@ -131,10 +149,12 @@ mod tests {
     use super::*;
 
     const GOOD: &str = "# Memory\r\nmaxmemory_policy:noeviction\r\n# Persistence\r\naof_enabled:1\r\n\
-        aof_last_write_status:ok\r\nrdb_last_bgsave_status:ok\r\n# Stats\r\nevicted_keys:0\r\n# Replication\r\nrole:master\r\n";
+        aof_last_write_status:ok\r\nrdb_last_bgsave_status:ok\r\n# Stats\r\nevicted_keys:0\r\n# Replication\r\nrole:master\r\n\
+        # Server\r\nserver_time_usec:1800000000000000\r\n";
+    const NOW_MS: i64 = 1_800_000_000_500;
 
     fn names(info: &str) -> Vec<&'static str> {
-        let troubles = Server::of(info).troubles(None);
+        let troubles = Server::of(info, NOW_MS).troubles(None);
         assert!(troubles.iter().all(|trouble| TROUBLES.contains(&trouble.name)));
         troubles.iter().map(|trouble| trouble.name).collect()
     }
@@ -154,16 +174,18 @@ mod tests {
             ("role:master", "role:slave", "replica"),
             ("evicted_keys:0", "evicted_keys:3", "evicted"),
             ("aof_enabled:1", "", "not_said"),
+            ("usec:1800000000", "usec:1800000003", "clock"),
+            ("usec:1800000000", "usec:1799999990", "clock"),
         ] {
             assert_eq!(names(&GOOD.replace(good, bad)), [name]);
         }
-        let server = Server { fsync: Some("no".to_owned()), ..Server::of(GOOD) };
+        let server = Server { fsync: Some("no".to_owned()), ..Server::of(GOOD, NOW_MS) };
         assert_eq!(server.troubles(None)[0].name, "no_fsync");
     }
 
     #[test]
     fn only_what_was_evicted_since_the_last_look_is_told() {
-        let server = Server { evicted: Some(3), ..Server::of(GOOD) };
+        let server = Server { evicted: Some(3), ..Server::of(GOOD, NOW_MS) };
         assert_eq!(server.troubles(Some(3)), []);
         assert_eq!(server.troubles(Some(2))[0].name, "evicted");
     }

@@ -108,6 +108,8 @@ async fn sources_page_extra_routes_and_liveness_are_on_one_port() {
     assert_eq!(get("/livez").await.unwrap().text().await.unwrap(), "ok");
     let page = get("/").await.unwrap();
     assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
+    let policy = page.headers()["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'self'; "), "{policy}");
     assert!(page.text().await.unwrap().contains("迎宾"));
     assert_eq!(
         get("/phone/app.js").await.unwrap().headers()["content-type"],
@@ -141,12 +143,47 @@ async fn a_question_that_is_not_understood_is_refused_as_json_that_says_why() {
         ("/sim/push", json!({ "account": "paper", "document": "d", "repeats": 3 }), "repeats"),
         ("/sim/people", json!({ "account": "paper", "openid": "o", "name": "n", "age": 7 }), "age"),
         ("/sim/clock", json!({ "advance": 1 }), "advance"),
+        ("/sim/clock", json!({ "set_ms": "now" }), "set_ms"),
         ("/sim/tap", json!({ "address": "javascript:alert(1)" }), "address"),
+        ("/sim/tap", json!({}), "address"),
+        ("/sim/act", json!({ "account": "paper", "openid": "o", "act": "enter", "colour": "red" }), "colour"),
+        ("/sim/act", json!({ "account": "paper", "openid": "o" }), "act"),
     ] {
         refused(harness.http.post(url(path)).json(&body), why).await;
     }
-    let cut = harness.http.post(url("/sim/clock")).header("content-type", "application/json").body("{");
-    refused(cut, "JSON").await;
+    refused(harness.http.post(url("/sim/clock")).body("{"), "JSON").await;
+    assert!(harness.gateway.pushed().is_empty());
+}
+
+/// `curl -d` calls every body a form, and some clients say nothing.
+#[tokio::test]
+async fn a_body_is_json_whatever_its_content_type_says() {
+    let harness = Harness::start(|_| ()).await;
+    for (path, body) in [
+        ("/sim/push", json!({ "account": "paper", "document": "<xml></xml>" })),
+        ("/sim/act", json!({ "account": "paper", "openid": "o-li", "act": "enter" })),
+        ("/sim/people", json!({ "account": "paper", "openid": "o-new", "name": "新读者" })),
+        ("/sim/clock", json!({ "advance_ms": 1 })),
+        ("/sim/faults", json!({ "path": "source", "kind": "pass" })),
+        ("/sim/tap", json!({ "address": format!("{}/livez", harness.address) })),
+    ] {
+        for kind in ["application/x-www-form-urlencoded", "text/plain", ""] {
+            let mut request = harness.http.post(format!("{}{path}", harness.address)).body(body.to_string());
+            if !kind.is_empty() {
+                request = request.header("content-type", kind);
+            }
+            let answer = request.send().await.unwrap();
+            assert_eq!(answer.status(), 200, "{path} as {kind:?}: {}", answer.text().await.unwrap());
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_act_is_delivered_as_often_as_it_asks_for() {
+    let harness = Harness::start(|_| ()).await;
+    let delivered = harness.act("paper", "o-li", json!({ "act": "enter", "repeat": 3 })).await;
+    assert_eq!(delivered["attempts"].as_array().unwrap().len(), 3, "{delivered}");
+    assert_eq!(harness.gateway.pushed().len(), 3);
 }
 
 async fn refused(request: reqwest::RequestBuilder, why: &str) {

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 pub use store::{InMemory, Stored, TokenStore};
 
 use super::brief;
-use super::wire::Wire;
+use super::wire::{Begin, Wire};
 use crate::secret::Secret;
 use record::{REPLACED, Record, Refused, Turn};
 use store::Seal;
@@ -232,7 +232,7 @@ impl Tokens {
             "force_refresh": false,
         });
         self.calls.fetch_add(1, Ordering::Relaxed);
-        let body = wire.post(PATH, &request.to_string(), Instant::now() + BEGIN_WITHIN).await;
+        let body = wire.post(PATH, &request.to_string(), Begin::within(BEGIN_WITHIN)).await;
         let answer = body.map_err(|failure| TokenError::Unreachable(failure.into_reason()));
         let answer = answer.and_then(|body| self.read(&body));
         match &answer {

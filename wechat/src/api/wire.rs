@@ -45,6 +45,24 @@ impl Failure {
     }
 }
 
+/// When the first byte of a request may still leave.
+#[derive(Clone, Copy)]
+pub(super) struct Begin<'a> {
+    pub(super) until: Instant,
+    /// Asked in the moment before.
+    pub(super) still: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl Begin<'_> {
+    pub(super) fn within(patience: Duration) -> Self {
+        Self { until: Instant::now() + patience, still: &|| true }
+    }
+
+    fn may(&self) -> bool {
+        Instant::now() <= self.until && (self.still)()
+    }
+}
+
 /// The connections to one server.
 pub(super) struct Wire {
     target: Target,
@@ -91,36 +109,36 @@ impl Wire {
         &self,
         path_and_query: &str,
         json: &str,
-        begin_until: Instant,
+        begin: Begin<'_>,
     ) -> Result<Bytes, Failure> {
         let busy = || Failure::NotSent("all connections are busy".to_owned());
         let permit = timeout(self.connect_timeout, self.permits.acquire()).await.map_err(|_| busy())?;
         let _permit = permit.map_err(|_| busy())?;
-        self.post(path_and_query, json, begin_until).await
+        self.post(path_and_query, json, begin).await
     }
 
-    /// Posts JSON at once and gives the body of the answer, which must come with status 200. After `begin_until` its first byte does
-    /// not leave any more, however long the process was stopped before that.
+    /// Posts JSON at once and gives the body of the answer, which must come with status 200. What may not `begin` any more does
+    /// not leave, however long the process was stopped before that.
     ///
     /// A kept connection that dies before a byte was written is replaced by a fresh one, once.
     pub(super) async fn post(
         &self,
         path_and_query: &str,
         json: &str,
-        begin_until: Instant,
+        begin: Begin<'_>,
     ) -> Result<Bytes, Failure> {
         let json = Bytes::copy_from_slice(json.as_bytes());
         if let Some(kept) = self.kept() {
             // Lets the runtime notice that the server has closed it meanwhile, before anything is written.
             tokio::task::yield_now().await;
-            match self.exchange(kept, self.request(path_and_query, json.clone())?, begin_until).await {
+            match self.exchange(kept, self.request(path_and_query, json.clone())?, begin).await {
                 Err(Failure::NotSent(_)) => {}
                 done => return done,
             }
         }
         let fresh = timeout(self.connect_timeout, self.connect()).await;
         let fresh = fresh.map_err(|_| Failure::NotSent("connecting took too long".to_owned()))??;
-        self.exchange(fresh, self.request(path_and_query, json)?, begin_until).await
+        self.exchange(fresh, self.request(path_and_query, json)?, begin).await
     }
 
     fn request(&self, path_and_query: &str, json: Bytes) -> Result<Request<Full<Bytes>>, Failure> {
@@ -156,9 +174,9 @@ impl Wire {
         &self,
         mut connection: Connection,
         request: Request<Full<Bytes>>,
-        begin_until: Instant,
+        begin: Begin<'_>,
     ) -> Result<Bytes, Failure> {
-        if Instant::now() > begin_until {
+        if !begin.may() {
             return Err(Failure::NotSent("it is too late to begin".to_owned()));
         }
         let before = connection.progress.written();

@@ -137,10 +137,15 @@ impl Keys<'_> {
     /// # Errors
     /// [`Refusal::Missing`] without a key; [`Refusal::Base64`], [`Refusal::Decrypt`] or [`Refusal::ReceiveId`].
     pub fn decrypt(&self, encrypt: &str) -> Result<Plain, Refusal> {
+        self.decrypt_by(encrypt).map(|(plain, _)| plain)
+    }
+
+    /// The same, and the key that opened it.
+    pub(super) fn decrypt_by(&self, encrypt: &str) -> Result<(Plain, &AesKey), Refusal> {
         let mut refusal = Refusal::Missing("the EncodingAESKey");
         for key in self.aes_keys.into_iter().flatten() {
             match self.decrypt_with(key, encrypt) {
-                Ok(plain) => return Ok(plain),
+                Ok(plain) => return Ok((plain, key)),
                 Err(Refusal::Base64) => return Err(Refusal::Base64),
                 Err(other) => refusal = more_telling(refusal, other),
             }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{Credentials, Query, Refusal, encrypted_part};
 use crate::account::Mode;
-use crate::envelope::Plain;
+use crate::envelope::{AesKey, Plain};
 
 /// A push that verified: its inner document byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +13,8 @@ pub struct Opened<'b>(Inner<'b>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Inner<'b> {
     Clear(&'b [u8]),
-    Sealed(Plain),
+    /// With the key that opened it.
+    Sealed(Plain, AesKey),
 }
 
 impl Opened<'_> {
@@ -22,7 +23,7 @@ impl Opened<'_> {
     pub fn document(&self) -> &[u8] {
         match &self.0 {
             Inner::Clear(body) => body,
-            Inner::Sealed(plain) => plain.message(),
+            Inner::Sealed(plain, _) => plain.message(),
         }
     }
 
@@ -31,7 +32,15 @@ impl Opened<'_> {
     pub fn receive_id(&self) -> Option<Cow<'_, str>> {
         match &self.0 {
             Inner::Clear(_) => None,
-            Inner::Sealed(plain) => Some(String::from_utf8_lossy(plain.receive_id())),
+            Inner::Sealed(plain, _) => Some(String::from_utf8_lossy(plain.receive_id())),
+        }
+    }
+
+    /// The key that opened it; `None` for a push that was not encrypted.
+    pub(super) fn key(&self) -> Option<&AesKey> {
+        match &self.0 {
+            Inner::Clear(_) => None,
+            Inner::Sealed(_, key) => Some(key),
         }
     }
 }
@@ -74,5 +83,6 @@ pub fn open<'b>(credentials: &Credentials, query: &Query<'_>, body: &'b [u8]) ->
     let encrypt = encrypted_part(body)?.ok_or(Refusal::NoEncrypt)?;
     keys.check_msg_signature(query, &encrypt)?;
     fail::fail_point!("g4", |_| std::process::abort());
-    Ok(Opened(Inner::Sealed(keys.decrypt(&encrypt)?)))
+    let (plain, key) = keys.decrypt_by(&encrypt)?;
+    Ok(Opened(Inner::Sealed(plain, key.clone())))
 }

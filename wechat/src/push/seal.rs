@@ -24,6 +24,9 @@ pub enum SealError {
     /// The mode encrypts, and there is no key.
     #[error("compatible and safe mode encrypt: an EncodingAESKey is needed")]
     NoKey,
+    /// A reply to a push that came in clear.
+    #[error("the push came in clear, so its reply goes in clear, too")]
+    Clear,
 }
 
 /// The format of the outer document.
@@ -116,7 +119,7 @@ pub(super) fn sign(credentials: &Credentials, timestamp: i64, nonce: &str, encry
     hex::encode(signature::sign(&parts))
 }
 
-pub(super) fn key(credentials: &Credentials) -> Result<&AesKey, SealError> {
+fn key(credentials: &Credentials) -> Result<&AesKey, SealError> {
     credentials.aes_key.as_ref().ok_or(SealError::NoKey)
 }
 

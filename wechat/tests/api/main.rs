@@ -3,10 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test ends at its first surprise")]
 
 mod fleet;
+mod proxy;
 mod support;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
@@ -64,6 +65,23 @@ async fn when_the_time_to_begin_is_over_not_a_byte_leaves_on_a_ready_connection(
     let sent = client.send(MESSAGE, Duration::ZERO).await;
     assert!(not_sent(&sent), "{sent:?}");
     assert_eq!(client.send(MESSAGE, PATIENCE).await, Sent::Taken);
+    assert_eq!(server.sends().len(), 1);
+}
+
+#[tokio::test]
+async fn what_may_not_leave_any_more_when_its_first_byte_is_due_does_not() {
+    let server = Server::sending(taken).await;
+    let client = server.client();
+    let asked = AtomicUsize::new(0);
+    let still = || {
+        assert_eq!(server.sends().len(), 0);
+        asked.fetch_add(1, Ordering::SeqCst) > 0
+    };
+    // The kept connection is not begun on, and the fresh one is asked for anew.
+    client.token_ready().await.unwrap();
+    assert_eq!(client.send_while(MESSAGE, PATIENCE, &still).await, Sent::Taken);
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+    assert!(not_sent(&client.send_while(MESSAGE, PATIENCE, &|| false).await));
     assert_eq!(server.sends().len(), 1);
 }
 

@@ -26,7 +26,7 @@ const KEPT: usize = 5_000;
 #[derive(Clone, Debug)]
 pub struct Backstage {
     seen: Arc<Mutex<Seen>>,
-    replies: watch::Sender<u64>,
+    records: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -35,7 +35,7 @@ struct Seen {
     replies: VecDeque<(u64, Reply)>,
 }
 
-/// A moment in the stream of outcomes.
+/// A moment in the stream of events and outcomes.
 #[derive(Clone, Copy, Debug)]
 pub struct Mark(u64);
 
@@ -47,7 +47,7 @@ impl Backstage {
     pub async fn open(kafka: &Kafka) -> Result<(Self, StreamConsumer)> {
         let kafka = kafka.clone();
         let consumer = tokio::task::spawn_blocking(move || at_the_ends(&kafka)).await??;
-        Ok((Self { seen: Arc::default(), replies: watch::Sender::new(0) }, consumer))
+        Ok((Self { seen: Arc::default(), records: watch::Sender::new(0) }, consumer))
     }
 
     /// Keeps reading until `shutdown`.
@@ -67,12 +67,12 @@ impl Backstage {
     /// The present moment.
     #[must_use]
     pub fn mark(&self) -> Mark {
-        Mark(*self.replies.borrow())
+        Mark(*self.records.borrow())
     }
 
     /// Waits for the first `count` outcomes of a user after a moment.
     pub async fn outcomes(&self, after: Mark, openid: &str, count: usize) -> Vec<Reply> {
-        let mut changes = self.replies.subscribe();
+        let mut changes = self.records.subscribe();
         loop {
             changes.mark_unchanged();
             let found = self.replies_of(openid, after);
@@ -82,14 +82,27 @@ impl Backstage {
         }
     }
 
+    /// Waits for an event; another partition than its outcome's may bring it later than that.
+    pub async fn event(&self, id: &str) -> Option<Event> {
+        let mut changes = self.records.subscribe();
+        loop {
+            changes.mark_unchanged();
+            let found = self.event_of(id);
+            if found.is_some() || changes.changed().await.is_err() {
+                return found;
+            }
+        }
+    }
+
     /// The last outcomes of a user with their events, newest last.
     #[must_use]
     pub fn story_of(&self, openid: &str) -> Vec<(Option<Event>, Reply)> {
         let replies = self.replies_of(openid, Mark(0));
-        let seen = self.lock();
-        let event =
-            |reply: &Reply| seen.events.iter().rev().find(|event| event.id == reply.event_id).cloned();
-        replies.into_iter().map(|reply| (event(&reply), reply)).collect()
+        replies.into_iter().map(|reply| (self.event_of(&reply.event_id), reply)).collect()
+    }
+
+    fn event_of(&self, id: &str) -> Option<Event> {
+        self.lock().events.iter().rev().find(|event| event.id == id).cloned()
     }
 
     fn replies_of(&self, openid: &str, after: Mark) -> Vec<Reply> {
@@ -101,14 +114,15 @@ impl Backstage {
 
     fn take(&self, record: &BorrowedMessage<'_>) {
         let value = record.payload().unwrap_or_default();
+        let number = *self.records.borrow() + 1;
         if record.topic().ends_with(proto::EVENTS.name) {
             let Ok(event) = Event::decode(value) else { return };
             keep(&mut self.lock().events, event);
-        } else if let Ok(reply) = Reply::decode(value) {
-            let number = *self.replies.borrow() + 1;
+        } else {
+            let Ok(reply) = Reply::decode(value) else { return };
             keep(&mut self.lock().replies, (number, reply));
-            self.replies.send_replace(number);
         }
+        self.records.send_replace(number);
     }
 
     fn lock(&self) -> MutexGuard<'_, Seen> {

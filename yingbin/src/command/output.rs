@@ -32,8 +32,17 @@ impl Output {
 
     /// Tells a program that the command has failed; a person is told on standard error.
     pub fn failure(self, say: &str) {
+        self.told(&json!({ "ok": false, "say": say }));
+    }
+
+    /// The same, with the step that failed in one word.
+    pub fn refusal(self, failed: &str, say: &str) {
+        self.told(&json!({ "ok": false, "failed": failed, "say": say }));
+    }
+
+    fn told(self, answer: &Value) {
         if self.json
-            && let Err(error) = line(&json!({ "ok": false, "say": say }).to_string())
+            && let Err(error) = line(&answer.to_string())
         {
             eprintln!("yingbin: standard output cannot be written: {error}");
         }

@@ -6,7 +6,10 @@ use std::{process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use content_service::ledger::desk::{Choice, Decided, Desk, Unknown, Waiting};
+use content_service::ledger::{
+    End,
+    desk::{Choice, Decided, Desk, Unknown, Waiting},
+};
 use proto::reply::Outcome;
 use runtime::redis::{Redis, RedisConfig};
 use serde_json::{Value, json};
@@ -144,10 +147,10 @@ async fn done(desk: &Desk, unknown: &Unknown, choice: Choice) -> anyhow::Result<
     if desk.waiting().await?.iter().any(|one| one.unknown == *unknown) {
         return Ok(Err("not sent again: the user's right does not give it".to_owned()));
     }
-    let Some((outcome, reason)) = desk.ended(unknown).await? else {
+    let Some(End { outcome, reason, .. }) = desk.ended(unknown).await? else {
         return Ok(Err("not sent again: the ledger has forgotten it".to_owned()));
     };
-    if Outcome::try_from(outcome) == Ok(Outcome::Sent) {
+    if outcome == Outcome::Sent {
         return Ok(Ok("sent again, and WeChat took it".to_owned()));
     }
     Ok(Err(format!("it stays unknown: {reason}")))

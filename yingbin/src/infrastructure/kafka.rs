@@ -1,6 +1,6 @@
 //! librdkafka's mock cluster: a broker inside the process, for a first look and for tests. Volatile.
 
-use std::{sync::mpsc, thread};
+use std::{net::TcpStream, sync::mpsc, thread, time::Duration};
 
 use anyhow::{Context as _, Result, anyhow};
 use proto::Topic;
@@ -15,6 +15,9 @@ use runtime::kafka::Kafka;
 
 /// Fetching costs the mock one scan a partition: a first look needs no twelve.
 const PARTITIONS: i32 = 4;
+
+/// Between two connections that keep the mock awake while it starts.
+const NUDGE: Duration = Duration::from_millis(2);
 
 /// A running mock cluster; dropping it ends it.
 #[derive(Debug)]
@@ -72,10 +75,24 @@ pub(super) fn partitions(topic: &Topic) -> i32 {
 
 fn cluster(topics: &[(String, i32)]) -> Result<MockCluster<'static, DefaultProducerContext>> {
     let cluster = MockCluster::new(1).context("the embedded kafka cannot be started")?;
-    for (name, partitions) in topics {
-        cluster.create_topic(name, *partitions, 1)?;
+    let bootstrap = cluster.bootstrap_servers();
+    let (done, creating) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || keep_awake(&bootstrap, &creating));
+        for (name, partitions) in topics {
+            cluster.create_topic(name, *partitions, 1)?;
+        }
+        drop(done);
+        Ok(cluster)
+    })
+}
+
+/// The mock's thread clears its wake-up call after it has served what it was called for: a topic asked for in between waits for the
+/// thread's next look, a second later. A connection wakes it, too.
+fn keep_awake(bootstrap: &str, creating: &mpsc::Receiver<()>) {
+    while creating.recv_timeout(NUDGE) == Err(mpsc::RecvTimeoutError::Timeout) {
+        drop(TcpStream::connect(bootstrap));
     }
-    Ok(cluster)
 }
 
 /// Commits offset 0 for a group that has none yet: with `auto.offset.reset=error` a record that the mock has dropped is then an
@@ -90,4 +107,22 @@ pub(super) fn start_at_the_beginning(kafka: &Kafka, group: &str, topic: &str, pa
     }
     consumer.commit(&start, CommitMode::Sync)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn topics_are_created_without_waiting_for_the_mocks_next_look() {
+        let names: Vec<String> = (0..50).map(|n| format!("t{n}")).collect();
+        let topics: Vec<(&str, i32)> = names.iter().map(|name| (name.as_str(), 1)).collect();
+        let started = Instant::now();
+        for _ in 0..4 {
+            drop(EmbeddedKafka::start(&topics).unwrap());
+        }
+        assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    }
 }

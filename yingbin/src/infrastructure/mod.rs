@@ -55,7 +55,8 @@ pub struct Infrastructure {
 }
 
 impl Infrastructure {
-    /// Starts what is not named and creates the topics.
+    /// Starts what is not named and creates the topics: events can be written. Before they can be read here,
+    /// [`Infrastructure::begin_groups`].
     ///
     /// # Errors
     /// A server cannot be started or reached; the error says what would help.
@@ -64,7 +65,7 @@ impl Infrastructure {
         let kafka = async {
             match kafka {
                 Some(bootstrap) => Ok((None, outside_kafka(bootstrap, &namespace))),
-                None => embedded_kafka(&namespace).await,
+                None => embedded_kafka(&namespace),
             }
         };
         let redis = async {
@@ -86,6 +87,30 @@ impl Infrastructure {
             Self { kafka, redis, embedded_kafka, redis_server, scratch: tempfile::tempdir()? };
         infrastructure.reach_redis().await?;
         Ok(infrastructure)
+    }
+
+    /// Tells the groups of the services where to begin, on a fresh mock cluster. Takes half a second there.
+    ///
+    /// # Errors
+    /// Kafka does not answer.
+    pub async fn begin_groups(&self) -> Result<()> {
+        if self.embedded_kafka.is_none() {
+            return Ok(());
+        }
+        // Side by side: each waits half a second for its coordinator.
+        let starts = GROUPS.map(|(group, topic)| {
+            let kafka = self.kafka.clone();
+            let start = move || {
+                let partitions = kafka::partitions(&topic);
+                kafka::start_at_the_beginning(&kafka, group, &kafka.topic(topic.name), partitions)
+                    .with_context(|| format!("the start of the group {group}"))
+            };
+            tokio::task::spawn_blocking(start)
+        });
+        for start in starts {
+            start.await??;
+        }
+        Ok(())
     }
 
     /// A folder for what lives as long as this.
@@ -139,7 +164,7 @@ fn outside_kafka(bootstrap: String, namespace: &str) -> Kafka {
     }
 }
 
-async fn embedded_kafka(namespace: &str) -> Result<(Option<EmbeddedKafka>, Kafka)> {
+fn embedded_kafka(namespace: &str) -> Result<(Option<EmbeddedKafka>, Kafka)> {
     let names: Vec<_> =
         proto::ALL_TOPICS.iter().map(|topic| (format!("{namespace}{}", topic.name), topic)).collect();
     let topics: Vec<_> =
@@ -153,18 +178,5 @@ async fn embedded_kafka(namespace: &str) -> Result<(Option<EmbeddedKafka>, Kafka
         ],
         ..outside_kafka(server.bootstrap().to_owned(), namespace)
     };
-    // Side by side: each waits half a second for its coordinator.
-    let starts = GROUPS.map(|(group, topic)| {
-        let kafka = kafka.clone();
-        let start = move || {
-            let partitions = kafka::partitions(&topic);
-            kafka::start_at_the_beginning(&kafka, group, &kafka.topic(topic.name), partitions)
-                .with_context(|| format!("the start of the group {group}"))
-        };
-        tokio::task::spawn_blocking(start)
-    });
-    for start in starts {
-        start.await??;
-    }
     Ok((Some(server), kafka))
 }

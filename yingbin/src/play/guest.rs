@@ -107,13 +107,16 @@ impl Guest<'_> {
         let mut body = serde_json::to_value(act)?;
         body["account"] = json!(self.account);
         body["openid"] = json!(self.person.openid);
-        body["repeat"] = json!(deliveries);
+        if deliveries > 1 {
+            body["repeat"] = json!(deliveries);
+        }
         let url = format!("{}/sim/act", self.plays.simulator);
         let answer: Value =
             self.plays.http.post(url).json(&body).send().await?.error_for_status()?.json().await?;
-        let status =
-            answer["attempts"].as_array().and_then(|all| all.last()).and_then(|last| last["status"].as_u64());
+        let attempts = answer["attempts"].as_array().map_or(&[][..], Vec::as_slice);
+        let status = attempts.last().and_then(|last| last["status"].as_u64());
         ensure!(status == Some(200), "the gateway did not take the push: {answer}");
+        ensure!(attempts.len() >= deliveries, "the push was not delivered {deliveries} times: {answer}");
         let reply = self.plays.backstage.outcomes(mark, &self.person.openid, 1).await.pop();
         Ok(Answered { status: 200, reply: reply.context("the system is ending")? })
     }

@@ -12,7 +12,7 @@ use proto::{
 };
 use runtime::{clock::Clock, kafka::Producer, trace::TraceParent};
 
-use super::guest::{Guest, Plays};
+use super::guest::{Answered, Guest, Plays};
 use crate::example::{Example, Habit, Person, Visits};
 
 const DAY_MS: i64 = 86_400_000;
@@ -131,11 +131,11 @@ impl Life<'_> {
     }
 }
 
-/// Enters, and taps the first links about what this guest likes.
+/// Enters, and taps the first links about what this guest likes. Returns what the entry led to.
 ///
 /// # Errors
 /// A push was not taken, or a link did not open.
-pub async fn visit(guest: Guest<'_>, visits: &Visits, topics: &HashMap<&str, Vec<&str>>) -> Result<()> {
+pub async fn visit(guest: Guest<'_>, visits: &Visits, topics: &HashMap<&str, Vec<&str>>) -> Result<Answered> {
     let answered = guest.does(&visits.does).await?;
     let liked = |item: &String| {
         topics
@@ -145,7 +145,8 @@ pub async fn visit(guest: Guest<'_>, visits: &Visits, topics: &HashMap<&str, Vec
     let interesting =
         answered.links().into_iter().filter(|link| guest.item_of(link).as_ref().is_some_and(liked));
     let tapped: Vec<_> = interesting.take(visits.most).collect();
-    guest.taps_all(&tapped).await.map(drop)
+    guest.taps_all(&tapped).await?;
+    Ok(answered)
 }
 
 /// An activity of somebody, as another system would tell it.

@@ -24,7 +24,7 @@ use crate::{
 pub struct StoryFlags {
     /// Folder of the example: `examples/qianjiang`.
     folder: PathBuf,
-    /// One JSON object a line: every act with its event, decision and messages; the verdict last.
+    /// One JSON object a line: every act with its push, event, decision and messages; the verdict last.
     #[arg(long)]
     json: bool,
     /// Put before the names of topics, groups and keys on servers that others use too.

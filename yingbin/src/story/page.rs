@@ -2,6 +2,7 @@
 
 use proto::reply::{Decision, Outcome};
 use serde_json::json;
+use wechat::document::Document;
 
 use super::stage::{Played, Seen};
 use crate::json::to_json;
@@ -39,10 +40,19 @@ impl Page {
     pub(super) fn seen(&self, seen: &Seen) {
         let reply = &seen.answered.reply;
         if self.json {
-            let line = json!({"guest": seen.name, "arrived": seen.arrived, "messages": seen.answered.messages(), "reply": to_json(reply)});
+            let line = json!({
+                "guest": seen.name,
+                "push": seen.push,
+                "event": to_json(&seen.event),
+                "arrived": seen.arrived,
+                "messages": seen.answered.messages(),
+                "reply": to_json(reply),
+            });
             return say(&line.to_string());
         }
-        say(&format!("\n   {} · push {} → {}", seen.name, reply.event_kind, ended(seen)));
+        let event: String = seen.event.id.chars().take(8).collect();
+        say(&format!("\n   {} · push {}", seen.name, pushed(&seen.push)));
+        say(&format!("   event {event} {} → {}", reply.event_kind, ended(seen)));
         if let Some(decision) = reply.decision.as_ref().filter(|_| reply.outcome() == Outcome::Sent) {
             say(&format!("   {}", why(decision)));
         }
@@ -69,6 +79,13 @@ impl Page {
             say(&format!("\n✗ {} of the expectations did not hold\n", played.complaints.len()));
         }
     }
+}
+
+/// A push in a few words.
+fn pushed(document: &str) -> String {
+    let Ok(read) = Document::parse(document.as_bytes()) else { return document.to_owned() };
+    let words = ["MsgType", "Event", "EventKey", "Content"].map(|field| read.get(field).unwrap_or_default());
+    words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 fn ended(seen: &Seen) -> String {
@@ -108,6 +125,15 @@ fn without_addresses(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_push_is_told_in_a_few_words() {
+        let click = "<xml><FromUserName>o</FromUserName><MsgType>event</MsgType><Event>CLICK</Event>\
+                     <EventKey>CHECK_IN</EventKey></xml>";
+        assert_eq!(pushed(click), "event CLICK CHECK_IN");
+        assert_eq!(pushed(r#"{"MsgType":"text","Content":"你好"}"#), "text 你好");
+        assert_eq!(pushed("not readable <"), "not readable <");
+    }
 
     #[test]
     fn a_reader_sees_titles_and_no_addresses() {

@@ -89,7 +89,7 @@ pub struct Expectation {
     pub outcome: Option<String>,
     /// Part of the outcome's reason.
     pub reason: Option<String>,
-    /// Number of messages that arrived.
+    /// Number of messages that arrived since this guest's scene before.
     pub messages: Option<usize>,
     /// Words that must be there.
     pub says: Vec<String>,
@@ -97,7 +97,7 @@ pub struct Expectation {
     pub lacks: Vec<String>,
     /// Whether a question was asked.
     pub asks: Option<bool>,
-    /// No item that the guest had been shown in the scene before.
+    /// No item that the guest had been shown in any scene before.
     pub nothing_again: bool,
 }
 

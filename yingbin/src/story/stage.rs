@@ -4,15 +4,16 @@ use std::collections::{HashMap, HashSet};
 
 use anyhow::{Context as _, Result};
 use futures::future::try_join_all;
-use proto::reply::Reply;
+use proto::{event::Event, reply::Reply};
 use serde_json::Value;
+use simulator::Act;
 
 use super::{
     page::Page,
     scene::{Days, Elsewhere, Scene, Script},
 };
 use crate::{
-    example::{Example, Habit, Person},
+    example::{Example, Habit, Person, Visits},
     play::{Answered, Guest, activity_of, visit},
     up::System,
 };
@@ -26,7 +27,10 @@ pub struct Stage<'a> {
     page: &'a mut Page,
     example: &'a Example,
     topics: HashMap<String, Vec<String>>,
+    /// Items that guests have been shown in the scenes, by openid.
     shown: HashMap<String, HashSet<String>>,
+    /// Messages at a phone that scenes and visits account for, by openid.
+    counted: HashMap<String, usize>,
 }
 
 /// How a story went.
@@ -43,13 +47,17 @@ pub struct Played {
 pub struct Seen {
     /// Who.
     pub name: String,
+    /// The document that was pushed.
+    pub push: String,
+    /// What the gateway made of it.
+    pub event: Event,
     /// The outcome.
     pub answered: Answered,
     /// The words that arrived.
     pub text: String,
-    /// Messages that really arrived at the phone.
+    /// Messages that really arrived at the phone since its last scene.
     pub arrived: usize,
-    /// Items shown now that the guest had been shown in the scene before.
+    /// Items shown now that the guest had been shown in a scene before.
     pub again: Vec<String>,
 }
 
@@ -64,7 +72,8 @@ impl<'a> Stage<'a> {
             let topics = item.topics.iter().map(|topic| topic.name.clone()).collect();
             (item.id.clone(), topics)
         });
-        Ok(Self { system, page, example, topics: topics.collect(), shown: HashMap::new() })
+        let (topics, shown, counted) = (topics.collect(), HashMap::new(), HashMap::new());
+        Ok(Self { system, page, example, topics, shown, counted })
     }
 
     /// Plays all scenes.
@@ -77,14 +86,17 @@ impl<'a> Stage<'a> {
             self.page.scene(&scene.title);
             let seen = self.scene(scene).await.with_context(|| scene.title.clone())?;
             played.acts += seen.len();
-            let complaints = complaints(scene, &seen);
             seen.iter().for_each(|seen| self.page.seen(seen));
-            complaints.iter().for_each(|complaint| self.page.complaint(complaint));
-            played
-                .complaints
-                .extend(complaints.into_iter().map(|complaint| format!("{}: {complaint}", scene.title)));
+            self.complain(&mut played, &scene.title, complaints(scene, &seen));
         }
+        let late = self.late().await?;
+        self.complain(&mut played, "at the end", late);
         Ok(played)
+    }
+
+    fn complain(&self, played: &mut Played, when: &str, complaints: Vec<String>) {
+        complaints.iter().for_each(|complaint| self.page.complaint(complaint));
+        played.complaints.extend(complaints.into_iter().map(|complaint| format!("{when}: {complaint}")));
     }
 
     async fn scene(&mut self, scene: &Scene) -> Result<Vec<Seen>> {
@@ -97,41 +109,77 @@ impl<'a> Stage<'a> {
         }
         let Some(act) = &scene.does else { return Ok(Vec::new()) };
         let guests = scene.guests.iter().map(|name| self.guest(name)).collect::<Result<Vec<_>>>()?;
-        let acting = guests.iter().map(async |guest| {
-            let before = self.arrived(guest.person).await?;
-            let answered = guest.does_repeatedly(act, scene.deliveries).await?;
-            Ok::<_, anyhow::Error>((guest.person, answered, self.arrived(guest.person).await? - before))
+        for guest in &guests {
+            self.begin_to_count(guest.person).await?;
+        }
+        let answers = guests.iter().map(async |guest| {
+            Ok::<_, anyhow::Error>((guest, guest.does_repeatedly(act, scene.deliveries).await?))
         });
-        let answers = try_join_all(acting).await?;
-        Ok(answers
-            .into_iter()
-            .map(|(person, answered, arrived)| self.seen(person, answered, arrived))
-            .collect())
+        let mut seen = Vec::with_capacity(guests.len());
+        for (guest, answered) in try_join_all(answers).await? {
+            seen.push(self.seen(guest.person, answered).await?);
+        }
+        Ok(seen)
     }
 
-    fn seen(&mut self, person: &Person, answered: Answered, arrived: usize) -> Seen {
+    async fn seen(&mut self, person: &Person, answered: Answered) -> Result<Seen> {
+        let there = self.arrived(person).await?;
+        let counted = self.counted.insert(person.openid.clone(), there).unwrap_or_default();
         let now = shown_in(&answered.reply);
-        let before = self.shown.insert(person.openid.clone(), now.clone()).unwrap_or_default();
-        let mut again: Vec<String> = now.intersection(&before).cloned().collect();
+        let before = self.shown.entry(person.openid.clone()).or_default();
+        let mut again: Vec<String> = now.intersection(before).cloned().collect();
         again.sort();
-        Seen { name: person.name.clone(), text: answered.text(), answered, arrived, again }
+        before.extend(now);
+        let event = self.system.plays.backstage.event(&answered.reply.event_id).await;
+        Ok(Seen {
+            name: person.name.clone(),
+            push: self.pushed(person).await?,
+            event: event.context("the system is ending")?,
+            text: answered.text(),
+            answered,
+            arrived: there.saturating_sub(counted),
+            again,
+        })
     }
 
-    async fn days(&self, days: &Days) -> Result<()> {
+    /// Messages that nothing accounts for. Every guest enters once more: what is on its way to him arrives before the outcome of
+    /// that, for one user's events are handled in order.
+    async fn late(&self) -> Result<Vec<String>> {
+        let mut late = Vec::new();
+        for (openid, counted) in &self.counted {
+            let guest = self.guest(openid)?;
+            let last = guest.does(&Act::Enter { session_from: "the end".to_owned() }).await?;
+            let there = self.arrived(guest.person).await?;
+            let expected = counted + last.messages().len();
+            if there != expected {
+                late.push(format!("{}: {there} messages have arrived, not {expected}", guest.person.name));
+            }
+        }
+        Ok(late)
+    }
+
+    async fn days(&mut self, days: &Days) -> Result<()> {
         let start = self.system.clock.now_ms();
-        let topics: HashMap<&str, Vec<&str>> = self
-            .topics
-            .iter()
-            .map(|(item, topics)| (item.as_str(), topics.iter().map(String::as_str).collect()))
-            .collect();
         for day in 1..=days.days {
             self.system.clock.set_ms(start + i64::from(day) * 24 * HOUR_MS);
             for (name, visits) in days.visits.iter().filter(|(_, visits)| day % visits.every_days.max(1) == 0)
             {
-                visit(self.guest(name)?, visits, &topics).await?;
+                self.visit(name, visits).await?;
             }
         }
         self.system.clock.set_ms(self.system.clock.now_ms() + HOUR_MS);
+        Ok(())
+    }
+
+    async fn visit(&mut self, name: &str, visits: &Visits) -> Result<()> {
+        let guest = self.guest(name)?;
+        self.begin_to_count(guest.person).await?;
+        let topics = self.topics.iter();
+        let topics: HashMap<&str, Vec<&str>> = topics
+            .map(|(item, topics)| (item.as_str(), topics.iter().map(String::as_str).collect()))
+            .collect();
+        let messages = visit(guest, visits, &topics).await?.messages().len();
+        *self.counted.entry(guest.person.openid.clone()).or_default() += messages;
         Ok(())
     }
 
@@ -157,11 +205,32 @@ impl<'a> Stage<'a> {
         Ok(Guest { plays: &self.system.plays, account: &self.example.account.name, person })
     }
 
+    /// What lies at a phone before its first scene has been accounted for.
+    async fn begin_to_count(&mut self, person: &Person) -> Result<()> {
+        if !self.counted.contains_key(&person.openid) {
+            let there = self.arrived(person).await?;
+            self.counted.insert(person.openid.clone(), there);
+        }
+        Ok(())
+    }
+
     /// Messages at the phone of somebody, as the platform counts them.
     async fn arrived(&self, person: &Person) -> Result<usize> {
-        let url = format!("{}/sim/messages?openid={}", self.system.addresses.simulator, person.openid);
-        let answer: Value = self.system.plays.http.get(url).send().await?.json().await?;
-        Ok(answer["messages"].as_array().map_or(0, Vec::len))
+        Ok(self.asked("messages", person).await?.len())
+    }
+
+    /// The document that the platform pushed last for somebody.
+    async fn pushed(&self, person: &Person) -> Result<String> {
+        let pushes = self.asked("pushes", person).await?;
+        let document = pushes.last().and_then(|push| push["document"].as_str());
+        Ok(document.context("the platform knows of no push")?.to_owned())
+    }
+
+    /// A list of the simulator's, about somebody.
+    async fn asked(&self, list: &str, person: &Person) -> Result<Vec<Value>> {
+        let url = format!("{}/sim/{list}?openid={}", self.system.addresses.simulator, person.openid);
+        let mut answer: Value = self.system.plays.http.get(url).send().await?.json().await?;
+        Ok(answer[list].as_array_mut().map(std::mem::take).unwrap_or_default())
     }
 }
 

@@ -84,10 +84,6 @@ impl Announcement {
 fn banner(system: &System) -> String {
     let addresses = &system.addresses;
     let [gateway_admin, profile_admin, content_admin] = &addresses.admin;
-    let volatile = match system.volatile().join(" and ").as_str() {
-        "" => "nothing here: Kafka and Redis are the ones you named".to_owned(),
-        parts => format!("{parts}: gone when this ends"),
-    };
     format!(
         "\n  Yingbin 迎宾 is at the door.\n\n    \
          phone      {simulator}\n    \
@@ -96,7 +92,7 @@ fn banner(system: &System) -> String {
          metrics    {gateway_admin}/metrics  {profile_admin}/metrics  {content_admin}/metrics\n    \
          kafka      {kafka}\n    \
          redis      {redis}\n\n  \
-         volatile   {volatile}\n  \
+         volatile   {volatile}: gone when this ends\n  \
          next       open the phone, choose 李大爷, let him enter; ask `yingbin tail replies` in another terminal\n  \
          stop       Ctrl-C\n\n",
         simulator = addresses.simulator,
@@ -104,6 +100,7 @@ fn banner(system: &System) -> String {
         profile = addresses.profile,
         kafka = system.kafka().bootstrap,
         redis = system.redis().url,
+        volatile = system.volatile().join(" and "),
     )
 }
 

@@ -24,6 +24,19 @@ pub struct Ports {
 impl Ports {
     /// Any free ones.
     pub const ANY: Self = Self { gateway_port: 0, simulator_port: 0, profile_port: 0, admin_port: 0 };
+
+    /// Each with the flag that moves it: gateway, simulator, profile-service, then the three for probes and metrics.
+    fn all(self) -> [(u16, &'static str); 6] {
+        let admin = |n: u16| if self.admin_port == 0 { 0 } else { self.admin_port.saturating_add(n) };
+        [
+            (self.gateway_port, "--gateway-port"),
+            (self.simulator_port, "--simulator-port"),
+            (self.profile_port, "--profile-port"),
+            (admin(0), "--admin-port"),
+            (admin(1), "--admin-port"),
+            (admin(2), "--admin-port"),
+        ]
+    }
 }
 
 /// The listeners, bound.
@@ -38,17 +51,9 @@ pub(super) struct Bound {
 impl Bound {
     /// Binds all, or says of every port why it cannot be had.
     pub(super) async fn bind(ports: Ports) -> Result<Self> {
-        let admin = |n: u16| if ports.admin_port == 0 { 0 } else { ports.admin_port.saturating_add(n) };
         let mut taken = Vec::new();
         let mut bound = Vec::with_capacity(6);
-        for (port, flag) in [
-            (ports.gateway_port, "--gateway-port"),
-            (ports.simulator_port, "--simulator-port"),
-            (ports.profile_port, "--profile-port"),
-            (admin(0), "--admin-port"),
-            (admin(1), "--admin-port"),
-            (admin(2), "--admin-port"),
-        ] {
+        for (port, flag) in ports.all() {
             match TcpListener::bind(("127.0.0.1", port)).await {
                 Ok(listener) => bound.push(listener),
                 Err(error) => taken.push(format!("port {port} cannot be used ({error}): {flag} moves it")),
@@ -90,4 +95,24 @@ impl Addresses {
 /// `http://127.0.0.1:port` of a listener.
 fn address(listener: &TcpListener) -> Result<String> {
     Ok(format!("http://{}", listener.local_addr()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probes_and_metrics_are_on_three_ports_in_a_row() {
+        let ports = Ports { gateway_port: 1, simulator_port: 2, profile_port: 3, admin_port: 7_000 };
+        assert_eq!(ports.all().map(|(port, _)| port), [1, 2, 3, 7_000, 7_001, 7_002]);
+        assert_eq!(Ports::ANY.all().map(|(port, _)| port), [0; 6], "0 is any, also for the second and third");
+    }
+
+    #[tokio::test]
+    async fn the_three_are_told_in_their_order() {
+        let bound = Bound::bind(Ports::ANY).await.unwrap();
+        let ports = bound.admin.each_ref().map(|admin| admin.local_addr().unwrap().port());
+        let told = Addresses::of(&bound).unwrap().admin;
+        assert_eq!(told, ports.map(|port| format!("http://127.0.0.1:{port}")));
+    }
 }

@@ -8,9 +8,11 @@ use anyhow::{Result, bail};
 use proto::{LinkKey, content::Item};
 use runtime::{
     clock::Clock,
+    config::Secret,
     kafka::{Kafka, Producer},
     redis::RedisConfig,
 };
+use tokio::net::TcpListener;
 
 use super::{
     Ports,
@@ -37,6 +39,14 @@ pub struct Setup {
     pub outside: Outside,
 }
 
+/// Listeners of all but the gateway.
+struct Rooms {
+    simulator: TcpListener,
+    profile: TcpListener,
+    profile_admin: TcpListener,
+    content_admin: TcpListener,
+}
+
 /// A running system.
 #[derive(Debug)]
 pub struct System {
@@ -56,59 +66,35 @@ pub struct System {
 }
 
 impl System {
-    /// Binds the ports, starts Kafka and Redis, publishes the examples' items, starts the services and waits until they are ready.
+    /// Binds the ports, starts Kafka and Redis, opens the door, publishes the examples' items, starts the services and waits until
+    /// they are ready.
     ///
     /// # Errors
     /// Something could not be started; the error says what would help.
     pub async fn start(setup: Setup) -> Result<Self> {
         let Setup { examples, ports, outside } = setup;
         let bound = Bound::bind(ports).await?;
-        let infrastructure = Infrastructure::start(outside).await?;
-        let producer = infrastructure.kafka.producer("yingbin")?;
-        let clock = Clock::system();
-        let items = examples
-            .iter()
-            .map(|example| example.items(clock.now_ms()))
-            .collect::<Result<Vec<_>>>()?
-            .concat();
-        items::publish(&infrastructure.kafka, &items).await?;
         let addresses = Addresses::of(&bound)?;
-        let secret = services::links_secret();
-        let (backstage, consumer) = Backstage::open(&infrastructure.kafka).await?;
-        let plays = Plays {
-            simulator: addresses.simulator.clone(),
-            backstage: backstage.clone(),
-            links: LinkKey::derive(secret.expose()),
-            http: http()?,
+        let infrastructure = Infrastructure::start(outside).await?;
+        let (clock, secret) = (Clock::system(), services::links_secret());
+        let Bound { gateway, simulator, profile, admin: [gateway_admin, profile_admin, content_admin] } =
+            bound;
+        let settings = services::gateway(&examples, &infrastructure, &secret)?;
+        // Before everything that takes longer: what is pushed meanwhile waits in Kafka.
+        let door = Running::start("gateway", |shutdown| {
+            let listeners = gateway::Listeners { public: gateway, admin: gateway_admin };
+            gateway::serve(settings, listeners, clock.clone(), shutdown)
+        });
+        let rooms = Rooms { simulator, profile, profile_admin, content_admin };
+        let mut system = match Self::furnish(examples, infrastructure, addresses, clock, &secret, rooms).await
+        {
+            Ok(system) => system,
+            Err(error) => {
+                door.stop().await?;
+                return Err(error);
+            }
         };
-        let gateway = services::gateway(&examples, &infrastructure, &secret)?;
-        let profile = services::profile(&infrastructure);
-        let content = services::content(&examples, &infrastructure, &addresses, &secret);
-        let simulator = services::simulator(&examples, &addresses)?;
-        let routes = backstage::routes::routes(backstage.clone(), &addresses.profile, &examples, &items)?;
-        let [gateway_admin, profile_admin, content_admin] = bound.admin;
-        let at = || clock.clone();
-        // In the order in which they end: the door first, the platform last.
-        let services = vec![
-            Running::start("gateway", |shutdown| {
-                let listeners = gateway::Listeners { public: bound.gateway, admin: gateway_admin };
-                gateway::serve(gateway, listeners, at(), shutdown)
-            }),
-            Running::start("content-service", |shutdown| {
-                let listeners = content_service::Listeners { admin: content_admin };
-                content_service::serve(content, listeners, at(), shutdown)
-            }),
-            Running::start("profile-service", |shutdown| {
-                let listeners = profile_service::Listeners { grpc: bound.profile, admin: profile_admin };
-                profile_service::serve(profile, listeners, at(), shutdown)
-            }),
-            Running::start("backstage", |shutdown| backstage.watch(consumer, shutdown)),
-            Running::start("simulator", |shutdown| {
-                simulator::serve(simulator, bound.simulator, at(), routes, shutdown)
-            }),
-        ];
-        let mut system =
-            Self { addresses, examples, items, clock, plays, infrastructure, producer, services };
+        system.services.insert(0, door);
         match system.ready().await {
             Ok(()) => Ok(system),
             Err(error) => {
@@ -116,6 +102,56 @@ impl System {
                 Err(error)
             }
         }
+    }
+
+    /// Everything behind the door.
+    async fn furnish(
+        examples: Vec<Example>,
+        infrastructure: Infrastructure,
+        addresses: Addresses,
+        clock: Clock,
+        secret: &Secret,
+        rooms: Rooms,
+    ) -> Result<Self> {
+        let items = examples
+            .iter()
+            .map(|example| example.items(clock.now_ms()))
+            .collect::<Result<Vec<_>>>()?
+            .concat();
+        let (_, _, (backstage, consumer)) = tokio::try_join!(
+            infrastructure.begin_groups(),
+            async { Ok(items::publish(&infrastructure.kafka, &items).await?) },
+            Backstage::open(&infrastructure.kafka),
+        )?;
+        let producer = infrastructure.kafka.producer("yingbin")?;
+        let plays = Plays {
+            simulator: addresses.simulator.clone(),
+            backstage: backstage.clone(),
+            links: LinkKey::derive(secret.expose()),
+            http: http()?,
+        };
+        let profile = services::profile(&infrastructure);
+        let content = services::content(&examples, &infrastructure, &addresses, secret);
+        let simulator = services::simulator(&examples, &addresses)?;
+        let routes = backstage::routes::routes(backstage.clone(), &addresses.profile, &examples, &items)?;
+        let at = || clock.clone();
+        // In the order in which they end, the platform last.
+        let services = vec![
+            Running::start("content-service", |shutdown| {
+                let listeners = content_service::Listeners { admin: rooms.content_admin };
+                content_service::serve(content, listeners, at(), shutdown)
+            }),
+            Running::start("profile-service", |shutdown| {
+                let listeners =
+                    profile_service::Listeners { grpc: rooms.profile, admin: rooms.profile_admin };
+                profile_service::serve(profile, listeners, at(), shutdown)
+            }),
+            Running::start("backstage", |shutdown| backstage.watch(consumer, shutdown)),
+            Running::start("simulator", |shutdown| {
+                simulator::serve(simulator, rooms.simulator, at(), routes, shutdown)
+            }),
+        ];
+        Ok(Self { addresses, examples, items, clock, plays, infrastructure, producer, services })
     }
 
     /// Waits until every service is ready. One that ends instead says why.

@@ -27,7 +27,10 @@ impl Ended {
 /// The command, away from any running installation and its variables.
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_yingbin"));
-    command.args(arguments).current_dir("/").env_remove("KAFKA_BOOTSTRAP").env_remove("PROFILE_URL");
+    command.args(arguments).current_dir("/");
+    for server in ["KAFKA_BOOTSTRAP", "REDIS_URL", "PROFILE_URL"] {
+        command.env_remove(server);
+    }
     command
 }
 

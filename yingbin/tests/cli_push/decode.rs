@@ -5,7 +5,7 @@ use wechat::{envelope::AesKey, signature};
 
 use crate::{
     APP_ID, KEY, TOKEN,
-    cli::{Ended, yingbin_with},
+    cli::{Ended, yingbin, yingbin_with},
 };
 
 const OTHER_KEY: &str = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C";
@@ -154,4 +154,61 @@ fn a_file_that_is_not_there_is_told_like_any_other_failure() {
     let ended = decode("signature=a", None, &["--token", TOKEN, "--body", "/nowhere/body.xml"]);
     assert_eq!(failed(&ended), "missing");
     assert!(ended.json()["say"].as_str().unwrap().contains("/nowhere/body.xml"));
+}
+
+#[test]
+fn flags_that_are_not_understood_are_told_as_json_too() {
+    for (flags, says) in [
+        (&["--query", "a=1"][..], "--token"),
+        (&["--query", "a=1", "--token", "t", "--colour", "red"], "--colour"),
+    ] {
+        let arguments = [&["push", "decode", "--json"], flags].concat();
+        let ended = yingbin(&arguments);
+        assert_eq!(ended.code, 2, "{ended:?}");
+        let answer = ended.json();
+        assert_eq!((&answer["ok"], &answer["failed"]), (&false.into(), &"usage".into()), "{answer}");
+        let say = answer["say"].as_str().unwrap();
+        assert!(say.contains(says) && !say.contains("Usage:"), "{say}");
+        assert!(ended.err.contains(says) && ended.err.contains("Usage:"), "{}", ended.err);
+    }
+    for arguments in
+        [&["push", "decode"][..], &["up", "--json", "--colour"], &["push", "decode", "--json", "--help"]]
+    {
+        let ended = yingbin(arguments);
+        assert!(!ended.out.contains("usage"), "not asked for, or not to be told here: {ended:?}");
+    }
+}
+
+#[test]
+fn nothing_of_the_envelope_is_needed_but_encrypt() {
+    let encrypt = sealed("<xml>你好</xml>");
+    let query = signed(&encrypt);
+    let element = format!("<Encrypt><![CDATA[{encrypt}]]></Encrypt>");
+    let whole = format!("<xml><ToUserName>gh_1</ToUserName>{element}</xml>");
+    let mut unreadable = 0;
+    for body in [
+        whole.clone().into_bytes(),
+        format!("<message>{element}</message>").into_bytes(),
+        whole.replace("gh_1", "a & b").into_bytes(),
+        whole.replace("gh_1", "a&b;").into_bytes(),
+        whole.replace("</xml>", "").into_bytes(),
+        whole.replace("</ToUserName>", "").into_bytes(),
+        [b"<xml><ToUserName>\xff\xfe</ToUserName>", element.as_bytes(), b"</xml>"].concat(),
+        format!("{{\"ToUserName\": gh_1, \"Encrypt\": \"{encrypt}\"").into_bytes(),
+    ] {
+        let readable = matches!(wechat::push::encrypted_part(&body), Ok(Some(_)));
+        unreadable += u32::from(!readable);
+        let shown = String::from_utf8_lossy(&body).into_owned();
+        let arguments =
+            ["push", "decode", "--query", &query, "--body", "-", "--token", TOKEN, "--aes-key", KEY];
+        let ended = yingbin_with(&[&arguments[..], &["--json"]].concat(), &body);
+        let answer = ended.json();
+        assert_eq!((ended.code, &answer["document"]), (0, &"<xml>你好</xml>".into()), "{shown}: {answer}");
+        assert_eq!(answer["envelope"].is_null(), readable, "{shown}: {answer}");
+        let page = yingbin_with(&arguments, &body).out;
+        assert_eq!(page.contains("a gateway refuses this push"), !readable, "{shown}: {page}");
+    }
+    assert!(unreadable >= 5, "{unreadable} of them need more than a parser");
+    let forged = whole.replace("gh_1", "&").replace(&encrypt, &sealed("other"));
+    assert_eq!(failed(&decode(&query, Some(&forged), &["--token", TOKEN, "--aes-key", KEY])), "signature");
 }

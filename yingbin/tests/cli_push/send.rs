@@ -84,7 +84,11 @@ fn a_sent_push_verifies_in_every_mode_and_format() {
             ]);
             let (target, body) = served.join().unwrap();
             assert_eq!(ended.code, 0, "{ended:?}");
-            assert_eq!((&ended.json()["status"], &ended.json()["body"]), (&200.into(), &"success".into()));
+            let answer = ended.json();
+            assert_eq!(
+                (&answer["ok"], &answer["status"], &answer["body"]),
+                (&true.into(), &200.into(), &"success".into())
+            );
             let (path, query) = target.split_once('?').unwrap();
             assert_eq!(path, "/wechat/shop");
             let query = push::Query::parse(query);
@@ -118,6 +122,13 @@ fn a_refusal_is_shown_and_ends_with_one() {
     assert_eq!(served.join().unwrap().1, b"<xml>anything");
     assert_eq!(ended.code, 1);
     assert!(ended.out.starts_with("403 in "), "{}", ended.out);
+
+    let (url, served) = gateway("403 Forbidden");
+    let arguments = arguments.map(|argument| if argument.starts_with("http:") { &url } else { argument });
+    let ended = yingbin_with(&[&arguments[..], &["--json"]].concat(), b"<xml>anything");
+    served.join().unwrap();
+    let answer = ended.json();
+    assert_eq!((ended.code, &answer["ok"], &answer["status"]), (1, &false.into(), &403.into()), "{answer}");
 }
 
 #[test]

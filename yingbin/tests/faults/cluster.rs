@@ -2,7 +2,11 @@
 
 use std::{fmt::Write as _, fs, sync::Arc, time::Duration};
 
-use rdkafka::{ClientConfig, admin::AdminClient, client::DefaultClientContext};
+use rdkafka::{
+    ClientConfig,
+    admin::{AdminClient, AdminOptions, NewPartitions},
+    client::DefaultClientContext,
+};
 use runtime::kafka::{GroupProtocol, Kafka};
 use tempfile::TempDir;
 use yingbin::command::topics;
@@ -126,10 +130,19 @@ impl Cluster {
         let kafka = self.kafka(Client::Test, namespace);
         let names = proto::ALL_TOPICS.map(|topic| kafka.topic(topic.name));
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let mut config = ClientConfig::new();
-        let admin: AdminClient<DefaultClientContext> =
-            config.set("bootstrap.servers", &kafka.bootstrap).create().unwrap();
-        admin.delete_topics(&names, &rdkafka::admin::AdminOptions::new()).await.ok();
+        self.admin().delete_topics(&names, &AdminOptions::new()).await.ok();
+    }
+
+    /// Gives a topic so many partitions.
+    pub(crate) async fn widen(&self, topic: &str, partitions: i32) {
+        let wider = NewPartitions::new(topic, usize::try_from(partitions).unwrap());
+        let made = self.admin().create_partitions(&[wider], &AdminOptions::new()).await.unwrap();
+        made.into_iter().for_each(|made| assert_eq!(made.as_deref(), Ok(topic)));
+    }
+
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        let bootstrap = self.kafka(Client::Test, "").bootstrap;
+        ClientConfig::new().set("bootstrap.servers", &bootstrap).create().unwrap()
     }
 
     pub(crate) fn nodes(&self) -> &[Node] {

@@ -18,8 +18,13 @@ use crate::{
 
 /// Everything that is written down now.
 pub(crate) async fn books(stand: &Stand) -> Books {
+    books_with(stand, proto::EVENTS).await
+}
+
+/// The same where the events topic is not as it should be.
+pub(crate) async fn books_with(stand: &Stand, events: proto::Topic) -> Books {
     let (events, replies, dlq) = tokio::join!(
-        kafka::read(&stand.kafka, proto::EVENTS),
+        kafka::read(&stand.kafka, events),
         kafka::read(&stand.kafka, proto::REPLIES),
         kafka::read(&stand.kafka, proto::DLQ)
     );

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rand::{Rng as _, rngs::StdRng};
 
-use crate::{load::Load, service::names, stand::Stand, support::processes::until};
+use crate::{load::Load, service::Program, stand::Stand, support::processes::until};
 
 /// A build with failpoints names the variable that sets them.
 const FAILPOINTS: &str = "FAILPOINTS";
@@ -24,9 +24,14 @@ impl Victim {
         }
     }
 
+    /// Its build can die at a named stage.
+    fn has_stages(self) -> bool {
+        Program::named(self.program()).knows(FAILPOINTS)
+    }
+
     /// When it dies.
     pub(crate) fn moments(self, stages: &[&str]) -> String {
-        match names(self.program(), FAILPOINTS) {
+        match self.has_stages() {
             true => format!("at {}", stages.join(", ")),
             false => format!("at {} moments of the seed's choice", stages.len()),
         }
@@ -49,9 +54,9 @@ pub(crate) async fn dies_at(
     random: &mut StdRng,
 ) {
     let passes = random.random_range(5..25);
-    if names(victim.program(), FAILPOINTS) {
+    if victim.has_stages() {
         victim.place(stand).take().expect("it runs").kill();
-        stand.shape.failpoints = format!("{stage}={passes}*off->return");
+        stand.shape.failpoints = Some(format!("{stage}={passes}*off->return"));
         stand.staff().await;
         let process = victim.place(stand).take().expect("it was just started").process;
         let mut process = process;

@@ -1,5 +1,6 @@
 //! Breaks a running system at every seam and holds the books of both ends against each other. Rows are named by their fault:
 //! `cargo test -p yingbin --test faults -- f17` tries one, `FAULTS=all` all, `SEED=…` repeats one, `SOAK=minutes` soaks.
+//! `FAULTS_BINARIES=folder` breaks another build, and `FAULTS_OLDER=folder` is the build that F77 rolls from and back to.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on has failed")]
 
 mod checker;
@@ -110,7 +111,7 @@ async fn try_one(row: &Row, seed: u64, cluster: &mut Cluster) -> Result<String, 
     let folder = folder(row);
     fs::remove_dir_all(&folder).ok();
     fs::create_dir_all(&folder).unwrap();
-    let mut trial = Trial::new(row.name, seed, cluster, &folder);
+    let mut trial = Trial::new(row, seed, cluster, &folder);
     let tried = AssertUnwindSafe(tokio::time::timeout(LONGEST, (row.run)(&mut trial))).catch_unwind().await;
     match tried {
         Ok(Ok(measured)) => {

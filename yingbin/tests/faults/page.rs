@@ -20,7 +20,7 @@ A line stands until its fault is tried again, so lines may come from different b
 
 The invariants, checked every time: nothing answered 200 is missing; each event has exactly one outcome; no message arrives twice, but for the number that a
 line allows; each user's replies keep their order; the platform never refuses for a window or a quota; the lag is gone in time; memory and descriptors stay
-bounded.
+bounded; and the metrics by which an operator sees the fault, named in its line, have risen.
 
 | fault | what was done | bound | measured |
 |---|---|---|---|

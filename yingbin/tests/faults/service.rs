@@ -1,6 +1,7 @@
 //! One running service: its process, what it needs of the machine, what it counts.
 
 use std::{
+    ffi::OsString,
     fs,
     path::Path,
     process::{Command, ExitStatus},
@@ -30,17 +31,22 @@ pub(crate) struct Vitals {
 impl Service {
     /// Starts a program with these settings; does not wait until it is ready.
     pub(crate) fn launch(
-        program: &str,
+        program: &Program<'_>,
         name: &str,
         folder: &Path,
         admin: u16,
         settings: &str,
-        variables: &[(&str, String)],
     ) -> Self {
         let file = folder.join(format!("{name}.toml"));
         fs::write(&file, settings).unwrap();
-        let mut command = program_of(program);
-        command.arg("--config").arg(&file).envs(variables.iter().map(|(key, value)| (key, value)));
+        let mut command = program.command();
+        command.arg("--config").arg(&file);
+        if let Some(failpoints) = program.failpoints {
+            command.env("FAILPOINTS", failpoints);
+        }
+        if program.unread {
+            command = unread(&command, &folder.join(format!("{name}.pipe")));
+        }
         Self { process: Process::start(name, command, folder), admin: format!("http://127.0.0.1:{admin}") }
     }
 
@@ -55,11 +61,12 @@ impl Service {
         until("the service is ready", READY, ready).await;
     }
 
-    /// The sum of a counter over the labels that its name leaves open.
+    /// The sum of a metric over the labels that its name, as in `calls{code="ok"`, leaves open.
     pub(crate) async fn counts(&self, http: &reqwest::Client, name: &str) -> f64 {
         let answer = http.get(format!("{}/metrics", self.admin)).send().await.unwrap();
         let text = answer.text().await.unwrap();
-        let of = text.lines().filter(|line| line.starts_with(name) && !line.starts_with('#'));
+        let (metric, label) = name.split_once('{').unwrap_or((name, ""));
+        let of = text.lines().filter(|line| line.starts_with(metric) && line.contains(label));
         of.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).fold(0.0, |sum, count| sum + count)
     }
 
@@ -84,16 +91,50 @@ impl Service {
     }
 }
 
-/// The program of this workspace, or of the folder that `FAULTS_BINARIES` names: another build is tested the same way.
-fn program_of(name: &str) -> Command {
-    match std::env::var_os("FAULTS_BINARIES") {
-        Some(folder) => Command::new(Path::new(&folder).join(name)),
-        None => binary(name),
+/// What is started, and how.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Program<'a> {
+    pub(crate) name: &'a str,
+    /// Of the build that `FAULTS_OLDER` names, where it does.
+    pub(crate) older: bool,
+    /// Its `FAILPOINTS`.
+    pub(crate) failpoints: Option<&'a str>,
+    /// Nobody reads what it logs.
+    pub(crate) unread: bool,
+}
+
+impl<'a> Program<'a> {
+    /// As it is.
+    pub(crate) fn named(name: &'a str) -> Self {
+        Self { name, older: false, failpoints: None, unread: false }
+    }
+
+    /// Whether this build knows a word: what it can do.
+    pub(crate) fn knows(&self, word: &str) -> bool {
+        let bytes = fs::read(self.command().get_program()).unwrap();
+        bytes.windows(word.len()).any(|window| window == word.as_bytes())
+    }
+
+    /// The program of this workspace, or of the folder that `FAULTS_BINARIES` names: another build is tested the same way.
+    fn command(&self) -> Command {
+        let folder = older_build().filter(|_| self.older).or_else(|| std::env::var_os("FAULTS_BINARIES"));
+        match folder {
+            Some(folder) => Command::new(Path::new(&folder).join(self.name)),
+            None => binary(self.name),
+        }
     }
 }
 
-/// Whether a program knows a word: what this build can do.
-pub(crate) fn names(program: &str, word: &str) -> bool {
-    let bytes = fs::read(program_of(program).get_program()).unwrap();
-    bytes.windows(word.len()).any(|window| window == word.as_bytes())
+/// The build before this one, where the environment has one.
+pub(crate) fn older_build() -> Option<OsString> {
+    std::env::var_os("FAULTS_OLDER").filter(|folder| !folder.is_empty())
+}
+
+/// The same, with every log line going into a pipe that it holds open itself and nobody reads.
+fn unread(command: &Command, pipe: &Path) -> Command {
+    assert!(pipe.exists() || Command::new("mkfifo").arg(pipe).status().unwrap().success());
+    let mut shell = Command::new("sh");
+    shell.args(["-c", r#"exec "$@" 2<>"$0""#]).arg(pipe).arg(command.get_program()).args(command.get_args());
+    shell.envs(command.get_envs().filter_map(|(key, value)| Some((key, value?)))).env("RUST_LOG", "debug");
+    shell
 }

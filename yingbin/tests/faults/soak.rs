@@ -58,7 +58,7 @@ pub(crate) async fn soak(minutes: u64, seed: u64) -> usize {
     fs::remove_dir_all(&folder).ok();
     fs::create_dir_all(&folder).unwrap();
     let mut cluster = Cluster::start(1).await;
-    let mut trial = Trial::new("soak", seed, &mut cluster, &folder);
+    let mut trial = Trial::soaks(seed, &mut cluster, &folder);
     let mut stand = trial.stand(Shape { gateways: 2, contents: 2, ..Shape::default() }).await;
     let load = stand.load();
     let (mut random, end) = (StdRng::seed_from_u64(seed), Instant::now() + Duration::from_secs(60 * minutes));

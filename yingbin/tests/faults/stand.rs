@@ -1,6 +1,10 @@
 //! A system to break: its own Redis, topics and platform, the services as processes, and a proxy on every edge between them.
 
+mod settings;
+mod watched;
+
 use std::{
+    collections::HashMap,
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -18,7 +22,7 @@ use crate::{
     cluster::{Client, Cluster},
     load::{Load, Pushed, Pusher},
     proxy::Proxy,
-    service::{Service, names},
+    service::Service,
     support::{
         processes::{free_port, repository},
         redis::RedisServer,
@@ -36,15 +40,19 @@ pub(crate) struct Shape {
     pub(crate) contents: usize,
     /// Tables for profile-service.
     pub(crate) profile: &'static str,
+    /// Further lines of everybody's `[kafka]`.
+    pub(crate) kafka: &'static str,
     /// Pushes a second.
     pub(crate) rate: u32,
     /// `FAILPOINTS` of the first gateway and of the first content-service, where their build has any.
-    pub(crate) failpoints: String,
+    pub(crate) failpoints: Option<String>,
+    /// Logs, all of them, go into pipes that nobody reads.
+    pub(crate) unread: bool,
 }
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { gateways: 1, contents: 1, profile: "", rate: 25, failpoints: String::new() }
+        Self { gateways: 1, contents: 1, profile: "", kafka: "", rate: 25, failpoints: None, unread: false }
     }
 }
 
@@ -77,6 +85,11 @@ pub(crate) struct Stand {
     gateway_ports: Vec<u16>,
     profile_port: u16,
     pub(crate) shape: Shape,
+    /// Whoever is started is of the build before.
+    pub(crate) older: bool,
+    /// The metrics of the fault, and what they were on each process when all was well.
+    watched: &'static [&'static str],
+    calm: HashMap<(u32, &'static str), f64>,
     pub(crate) pushed: Vec<Pushed>,
     pub(crate) seed: u64,
     pub(crate) http: reqwest::Client,
@@ -125,6 +138,9 @@ impl Stand {
             gateway_ports,
             profile_port,
             shape,
+            older: false,
+            watched: &[],
+            calm: HashMap::new(),
             pushed: Vec::new(),
             seed,
             http: reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap(),
@@ -137,102 +153,28 @@ impl Stand {
 
     /// Starts whoever is missing and waits until all are ready.
     pub(crate) async fn staff(&mut self) {
-        let failpoints = |n: usize| {
-            let armed = n == 0 && !self.shape.failpoints.is_empty();
-            if armed { vec![("FAILPOINTS", self.shape.failpoints.clone())] } else { Vec::new() }
-        };
         if self.profile.is_none() {
             let settings = self.profile_settings();
-            self.profile = Some(self.launch("profile-service", 0, &self.kafka, &settings, &[]));
+            self.profile = Some(self.launch("profile-service", 0, &self.kafka, &settings));
         }
         for n in 0..self.gateways.len() {
             if self.gateways[n].is_none() {
                 let settings = self.gateway_settings(n);
-                self.gateways[n] =
-                    Some(self.launch("gateway", n, &self.kafkas[0], &settings, &failpoints(n)));
+                self.gateways[n] = Some(self.launch("gateway", n, &self.kafkas[0], &settings));
             }
         }
         for n in 0..self.contents.len() {
             if self.contents[n].is_none() {
                 let settings = self.content_settings();
-                let started = self.launch("content-service", n, &self.kafkas[1], &settings, &failpoints(n));
-                self.contents[n] = Some(started);
+                self.contents[n] = Some(self.launch("content-service", n, &self.kafkas[1], &settings));
             }
         }
         // Whoever is started again is whole.
-        self.shape.failpoints.clear();
+        self.shape.failpoints = None;
         let all = self.gateways.iter_mut().chain(&mut self.contents).chain([&mut self.profile]);
         for service in all.flatten() {
             service.ready(&self.http).await;
         }
-    }
-
-    fn launch(
-        &self,
-        program: &str,
-        n: usize,
-        Kafka { bootstrap, namespace, .. }: &Kafka,
-        own: &str,
-        variables: &[(&str, String)],
-    ) -> Service {
-        let admin = free_port();
-        let common = format!(
-            "namespace = '{namespace}'\n[kafka]\nbootstrap = '{bootstrap}'\n[admin]\nlisten = '{}'\n",
-            local(admin)
-        );
-        Service::launch(program, &format!("{program}-{n}"), &self.folder, admin, &(common + own), variables)
-    }
-
-    fn gateway_settings(&self, n: usize) -> String {
-        let folder = self.folder.join(format!("spool-{n}"));
-        // A build from before the spool is tested too.
-        let spool = if names("gateway", "spool.dir") {
-            fs::create_dir_all(&folder).unwrap();
-            format!("[spool]\ndir = '{}'\n", folder.display())
-        } else {
-            String::new()
-        };
-        let accounts = self.pusher.accounts.iter().map(|account| {
-            let Account { name, app_id, token, aes_key, mode, home_url, .. } = account;
-            format!(
-                "[[accounts]]\nname = '{name}'\napp_id = '{app_id}'\ntoken = '{token}'\naes_key = '{aes_key}'\n\
-                 mode = '{}'\nhome_url = '{home_url}'\n",
-                mode.as_str()
-            )
-        });
-        format!(
-            "[gateway]\nlisten = '{}'\n[shutdown]\nannounce = '100ms'\n[links]\nsecret = '{SECRET}'\n{spool}{}",
-            local(self.gateway_ports[n]),
-            accounts.collect::<String>()
-        )
-    }
-
-    fn profile_settings(&self) -> String {
-        let (port, redis, more) = (local(self.profile_port), self.edges.memory.address(), self.shape.profile);
-        format!("[grpc]\nlisten = '{port}'\n{more}\n[redis]\nurl = 'redis://{redis}'\n")
-    }
-
-    fn content_settings(&self) -> String {
-        let Edges { push, api, ledger, enrich, .. } = &self.edges;
-        let accounts = self.pusher.accounts.iter().map(|account| {
-            let Account { name, app_id, app_secret, .. } = account;
-            let kind = if name == "csair" { "official" } else { "mini_program" };
-            let playbook = self.folder.join(format!("{name}.yaml"));
-            format!(
-                "[[accounts]]\nname = '{name}'\napp_id = '{app_id}'\nsecret = '{app_secret}'\nkind = '{kind}'\n\
-                 api = 'http://{}'\nplaybook = '{}'\n",
-                api.address(),
-                playbook.display()
-            )
-        });
-        format!(
-            "[delivery]\ncheck_right = false\n[redis]\nurl = 'redis://{}'\n[profile]\nendpoint = 'http://{}'\n\
-             [links]\nsecret = '{SECRET}'\nbase_url = 'http://{}'\n{}",
-            ledger.address(),
-            enrich.address(),
-            push.address(),
-            accounts.collect::<String>()
-        )
     }
 
     /// The usual load; the same seed pushes the same.

@@ -17,6 +17,7 @@ use crate::{
     cluster::Cluster,
     collect,
     load::Load,
+    rows::Row,
     service::Vitals,
     stand::{Shape, Stand},
     support::{kafka, processes::until},
@@ -43,7 +44,8 @@ pub(crate) struct Trial<'a> {
     pub(crate) seed: u64,
     pub(crate) random: StdRng,
     pub(crate) cluster: &'a mut Cluster,
-    name: String,
+    name: &'static str,
+    raises: &'static [&'static str],
     stands: usize,
     folder: PathBuf,
 }
@@ -77,12 +79,21 @@ pub(crate) struct Report {
     settled: Duration,
     tail_ms: Option<i64>,
     vitals: Vec<Vitals>,
+    /// By how much each metric of the fault has risen.
+    raised: Vec<(&'static str, f64)>,
 }
 
 impl<'a> Trial<'a> {
-    pub(crate) fn new(name: &str, seed: u64, cluster: &'a mut Cluster, folder: &Path) -> Self {
-        let (name, random) = (name.to_owned(), StdRng::seed_from_u64(seed));
-        Self { seed, random, cluster, name, stands: 0, folder: folder.to_owned() }
+    pub(crate) fn new(row: &Row, seed: u64, cluster: &'a mut Cluster, folder: &Path) -> Self {
+        let random = StdRng::seed_from_u64(seed);
+        let Row { name, raises, .. } = *row;
+        Self { seed, random, cluster, name, raises, stands: 0, folder: folder.to_owned() }
+    }
+
+    /// No single fault, but all of them.
+    pub(crate) fn soaks(seed: u64, cluster: &'a mut Cluster, folder: &Path) -> Self {
+        let random = StdRng::seed_from_u64(seed);
+        Self { seed, random, cluster, name: "soak", raises: &[], stands: 0, folder: folder.to_owned() }
     }
 
     /// Names of topics and groups: no other system has had them on these servers.
@@ -93,7 +104,9 @@ impl<'a> Trial<'a> {
     /// A system of its own on the servers.
     pub(crate) async fn stand(&mut self, shape: Shape) -> Stand {
         self.stands += 1;
-        Stand::open(self.cluster, &self.namespace(), shape, self.seed, &self.folder).await
+        let mut stand = Stand::open(self.cluster, &self.namespace(), shape, self.seed, &self.folder).await;
+        stand.watch(self.raises).await;
+        stand
     }
 
     /// Its topics are no longer needed.
@@ -114,15 +127,20 @@ impl Stand {
     /// The same where nothing pushes by itself.
     pub(crate) async fn settles(&mut self, since: Instant, terms: Terms) -> Report {
         let within = terms.within.max(Duration::from_secs(60));
+        // What a gateway still holds is in no topic yet, and no lag shows it.
+        let drained = async || (self.counted("gateway_spool_records").await == 0.0).then_some(());
+        until("the spools are empty", within, drained).await;
         kafka::handled(&self.kafka, "content-service", proto::EVENTS, within).await;
         let settled = since.elapsed();
         let tail_ms = if terms.tail { Some(self.tail().await) } else { None };
         let books = collect::books(self).await;
-        let report = self.report(books, settled, tail_ms);
+        let raised = self.raised().await;
+        let report = self.report(books, settled, tail_ms, raised);
         let broken = check(&report.books, terms.allowed);
         assert!(broken.is_empty(), "{report}; {} broken: {:?}", broken.len(), &broken[..broken.len().min(8)]);
         let odd: Vec<&str> = report.suppressed().filter(|reason| *reason != USED_UP).collect();
         assert!(odd.is_empty(), "{report}; suppressed: {odd:?}");
+        report.shows();
         assert!(settled <= terms.within, "{report}; the lag has to be gone within {:?}", terms.within);
         assert!(tail_ms.is_none_or(|ms| ms < WELL_MS), "{report}; a reply has to come within {WELL_MS} ms");
         let within_bounds =
@@ -151,7 +169,13 @@ impl Stand {
         times.into_iter().max().unwrap_or(0)
     }
 
-    fn report(&self, books: Books, settled: Duration, tail_ms: Option<i64>) -> Report {
+    fn report(
+        &self,
+        books: Books,
+        settled: Duration,
+        tail_ms: Option<i64>,
+        raised: Vec<(&'static str, f64)>,
+    ) -> Report {
         let mut ends = BTreeMap::new();
         for outcome in outcomes(&books).values() {
             *ends.entry(outcome.end).or_default() += 1;
@@ -168,6 +192,7 @@ impl Stand {
             settled,
             tail_ms,
             vitals: self.services().map(|service| service.vitals()).collect(),
+            raised,
             books,
         }
     }
@@ -201,6 +226,13 @@ impl Report {
         self.ends.get(&end).copied().unwrap_or(0)
     }
 
+    /// I8: whoever watches the metrics has seen the fault.
+    fn shows(&self) {
+        let quiet: Vec<&str> =
+            self.raised.iter().filter(|(_, by)| *by <= 0.0).map(|(name, _)| *name).collect();
+        assert!(quiet.is_empty(), "{self}; nobody sees it: {quiet:?}");
+    }
+
     /// Why events were suppressed.
     fn suppressed(&self) -> impl Iterator<Item = &str> {
         let suppressed = self.books.outcomes.iter().filter(|outcome| outcome.end == End::Suppressed);
@@ -232,6 +264,10 @@ impl fmt::Display for Report {
         write!(f, "; sent twice {}; settled after {:.1} s", self.duplicates, self.settled.as_secs_f64())?;
         if let Some(ms) = self.tail_ms {
             write!(f, "; then answered within {ms} ms")?;
+        }
+        for (name, by) in &self.raised {
+            let label = if name.contains('{') { "}" } else { "" };
+            write!(f, "; `{name}{label}` +{by}")?;
         }
         Ok(())
     }

@@ -21,7 +21,7 @@ use tokio::{
 };
 
 /// So long may anything take in a build without optimisation on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(25);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(25);
 
 pub(crate) fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples")
@@ -76,6 +76,7 @@ impl Up {
         let started = Instant::now();
         let mut child = command
             .current_dir(folder.path())
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(File::create(&log).unwrap())
@@ -128,15 +129,25 @@ impl Up {
 
     /// Whether its Redis takes connections.
     pub(crate) async fn redis_answers(&self) -> bool {
-        let address = self.announced["redis"].as_str().unwrap().trim_start_matches("redis://");
+        self.listens("redis").await
+    }
+
+    /// Whether one of its addresses takes connections.
+    pub(crate) async fn listens(&self, name: &str) -> bool {
+        let (_, address) = self.announced[name].as_str().unwrap().split_once("://").unwrap();
         tokio::net::TcpStream::connect(address).await.is_ok()
     }
 
-    /// Ctrl-C; the exit code.
+    /// Ctrl-C and its exit code.
     pub(crate) async fn interrupt(&mut self) -> Option<i32> {
-        let kill = format!("kill -INT {}", self.child.id().unwrap());
-        assert!(Command::new("sh").args(["-c", &kill]).status().await.unwrap().success());
+        self.ctrl_c().await;
         self.ended().await
+    }
+
+    /// Ctrl-C as a terminal makes it: every process of the group is told, not the first alone.
+    pub(crate) async fn ctrl_c(&self) {
+        let kill = format!("kill -s INT -- -{}", self.child.id().unwrap());
+        assert!(Command::new("sh").args(["-c", &kill]).status().await.unwrap().success());
     }
 
     /// SIGKILL.

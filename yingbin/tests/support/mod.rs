@@ -65,9 +65,14 @@ impl Stand {
 
     /// What really arrived at somebody's phone.
     pub async fn messages(&self, openid: &str) -> Vec<Value> {
-        let url = format!("{}/sim/messages?openid={openid}", self.system.addresses.simulator);
+        self.simulator("messages", openid).await
+    }
+
+    /// A list of the simulator's, about one person.
+    pub async fn simulator(&self, list: &str, openid: &str) -> Vec<Value> {
+        let url = format!("{}/sim/{list}?openid={openid}", self.system.addresses.simulator);
         let answer: Value = self.system.plays.http.get(url).send().await.unwrap().json().await.unwrap();
-        answer["messages"].as_array().unwrap().clone()
+        answer[list].as_array().unwrap().clone()
     }
 
     /// What is known about somebody.

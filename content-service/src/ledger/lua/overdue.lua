@@ -5,7 +5,7 @@
 local entry, rights = KEYS[1], KEYS[2]
 
 local is = redis.call('HMGET', entry, 's', 'l', 'p', 'n')
-if is[1] == 'sending' and tonumber(is[2]) <= tonumber(ARGV[1]) then
+if is[1] == 'sending' and tonumber(is[2]) <= server_ms() then
   counted(rights, ARGV[2])
   if ARGV[6] == '1' and again(entry, rights, ARGV[4], is[3], 1, ARGV[5], tonumber(ARGV[1])) then
     release(rights, 1, 0)

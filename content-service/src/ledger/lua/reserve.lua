@@ -1,6 +1,6 @@
 -- absent -> reserved | sending | settled. Raises the user's right, takes the units of all parts, and keeps decision and parts.
 -- KEYS  1 entry  2 rights of the user
--- ARGV  1 now  2 fence  3 end of the lease; 0: do not arm  4 parts to send  5 reply  6 end, where nothing is to be sent
+-- ARGV  1 now  2 fence  3 lease ms; 0: do not arm  4 parts to send  5 reply  6 end, where nothing is to be sent
 --       7 ttl ms  8 name of the right granted; empty: none  9 its messages  10 its end  11, 12 reasons: used up, lapsed
 --       13 when the user acted
 -- A repeat with the same fence gives the same answer: {'fresh', state, end, right|before|after|until}.
@@ -13,7 +13,7 @@ if known[1] then
   if known[2] ~= fence or known[1] == 'closed' then
     return {'found', unpack(redis.call('HGETALL', entry))}
   end
-  if known[1] == 'sending' then redis.call('HSET', entry, 'l', lease) end
+  if known[1] == 'sending' then redis.call('HSET', entry, 'l', lease_end(lease)) end
   return {'fresh', known[1], known[3], known[4]}
 end
 
@@ -50,7 +50,7 @@ end
 
 local budget = string.format('%s|%.0f|%.0f|%.0f', right, before, left, ends)
 local attempt = state == 'sending' and 1 or 0
-redis.call('HSET', entry, 's', state, 'f', fence, 'l', lease, 'p', 0, 'a', attempt, 'n', parts, 'b', ARGV[5],
+redis.call('HSET', entry, 's', state, 'f', fence, 'l', lease == '0' and 0 or lease_end(lease), 'p', 0, 'a', attempt, 'n', parts, 'b', ARGV[5],
   'e', ended, 'g', budget)
 redis.call('PEXPIRE', entry, ARGV[7])
 return {'fresh', state, ended, budget}

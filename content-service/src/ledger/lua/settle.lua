@@ -1,7 +1,7 @@
 -- sending -> reserved (nothing was taken, or nobody knows and it is sent again) | sending (the next part) | settled.
 -- KEYS  1 entry  2 rights of the user
 -- ARGV  1 fence  2 part  3 attempt  4 result of the part; empty: nothing was taken  5 end; empty: more parts follow
---       6 end of the next part's lease  7 units to give back  8 '1': the platform says that the window is closed
+--       6 lease ms of the next part  7 units to give back  8 '1': the platform says that the window is closed
 --       9 times that bytes of the part may have been sent, kept while it is not settled
 --       10 '1': may be sent again, if it never was and the right gives it  11 now
 -- {'done'} or {'again', right|before|after|until}, the same for a repeat; {'moved', field, value, ...} if the entry is somewhere else.
@@ -29,7 +29,7 @@ if ARGV[10] == '1' and again(entry, rights, ARGV[1], ARGV[2], 1, ARGV[9], tonumb
 end
 redis.call('HSET', entry, 'o' .. ARGV[2], ARGV[4])
 if ARGV[5] == '' then
-  redis.call('HSET', entry, 'p', tonumber(ARGV[2]) + 1, 'a', 1, 'c', 0, 'l', ARGV[6])
+  redis.call('HSET', entry, 'p', tonumber(ARGV[2]) + 1, 'a', 1, 'c', 0, 'l', lease_end(ARGV[6]))
   release(rights, 1, 0)
   return {'done'}
 end

@@ -10,7 +10,7 @@ use wechat::{
     push::{Decoded, Keys, Query, Refusal, decode},
 };
 
-use super::{cause, steps};
+use super::{cause, scan, steps};
 use crate::command::output::{self, Output, read_file};
 
 /// What `--help` says of the answer.
@@ -18,6 +18,7 @@ pub(super) const JSON: &str = "\
 With --json, if it verifies and decrypts (exit code 0):
   {\"ok\":true,\"form\":…,\"receive_id\":…,\"document\":…,\"age_seconds\":…}
 A document that is no UTF-8 stands in `document` as far as it can be read, and whole in `document_base64`.
+Where the envelope cannot be read and only its Encrypt was, `envelope` says what is wrong: a gateway refuses that push.
 If not (exit code 1), with the step that failed:
   {\"ok\":false,\"failed\":…,\"say\":…,\"age_seconds\":…}";
 
@@ -87,21 +88,41 @@ pub(super) fn run(flags: &DecodeFlags, now: i64) -> anyhow::Result<ExitCode> {
         Ok(body) => (body, None),
         Err(error) => (None, Some(Failure::File(format!("{error:#}")))),
     };
-    let captured = Captured {
+    let mut captured = Captured {
         query: Query::parse(query_part(&flags.query)),
         body,
         token: Secret::new(flags.token.as_str()),
         app_id: flags.app_id.as_deref(),
     };
-    let decoded = missing.map_or_else(|| captured.decode(flags.aes_key.as_deref()), Err);
+    let mut decoded = missing.map_or_else(|| captured.decode(flags.aes_key.as_deref()), Err);
+    let broken = captured.mend(&decoded);
+    if broken.is_some() {
+        decoded = captured.decode(flags.aes_key.as_deref());
+    }
     let age = captured.query.timestamp_seconds().map(|at| now.saturating_sub(at));
     let cause = decoded.as_ref().err().and_then(|failure| cause::of(&captured, failure));
-    let human = || steps::page(&captured, &decoded, cause.as_deref(), age);
-    flags.output.answer(|| as_json(&decoded, cause.as_deref(), age), human)?;
+    let human = || steps::page(&captured, &decoded, broken.as_deref(), cause.as_deref(), age);
+    let json = || {
+        let mut answer = as_json(&decoded, cause.as_deref(), age);
+        if let Some(broken) = &broken {
+            answer["envelope"] = broken.as_str().into();
+        }
+        answer
+    };
+    flags.output.answer(json, human)?;
     Ok(output::exit(decoded.is_ok()))
 }
 
 impl Captured<'_> {
+    /// Replaces an envelope that cannot be read by one with its `Encrypt` alone, if that is there. Returns what is wrong with it.
+    fn mend(&mut self, decoded: &Result<Decoded, Failure>) -> Option<String> {
+        let Err(failure @ Failure::Refused(Refusal::Envelope(_) | Refusal::NoEncrypt)) = decoded else {
+            return None;
+        };
+        self.body = Some(scan::envelope(self.body.as_deref()?)?);
+        Some(failure.say())
+    }
+
     fn decode(&self, aes_key: Option<&str>) -> Result<Decoded, Failure> {
         let key = aes_key.map(|text| AesKey::parse(text.trim())).transpose();
         let keys = Keys {

@@ -2,6 +2,7 @@
 
 mod cause;
 mod decode;
+mod scan;
 mod send;
 mod steps;
 

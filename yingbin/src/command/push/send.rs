@@ -91,7 +91,7 @@ pub(super) async fn run(flags: &SendFlags, now: i64) -> anyhow::Result<ExitCode>
     let answer = post(&url, push).await?;
     let taken = (200..300).contains(&answer.status);
     flags.output.answer(
-        || json!({ "status": answer.status, "body": answer.body, "ms": answer.ms }),
+        || json!({ "ok": taken, "status": answer.status, "body": answer.body, "ms": answer.ms }),
         || format!("{} in {:.1} ms\n{}", answer.status, answer.ms, answer.body),
     )?;
     Ok(output::exit(taken))

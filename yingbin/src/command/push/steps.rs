@@ -22,6 +22,7 @@ pub(super) fn form_name(form: Form) -> &'static str {
 pub(super) fn page(
     captured: &Captured<'_>,
     decoded: &Result<Decoded, Failure>,
+    broken: Option<&str>,
     cause: Option<&str>,
     age: Option<i64>,
 ) -> String {
@@ -29,6 +30,10 @@ pub(super) fn page(
         Ok(decoded) => passed(decoded, captured.app_id.is_some()),
         Err(failure) => failed(failure, cause),
     };
+    if let Some(broken) = broken {
+        let _infallible =
+            writeln!(page, "· envelope    {broken}: only its Encrypt was read; a gateway refuses this push");
+    }
     page.push_str(&age_line(age));
     if let Ok(decoded) = decoded {
         let document = String::from_utf8_lossy(&decoded.document);

@@ -1,4 +1,4 @@
-//! The door and the house as a whole: repeats, replays, rolling restarts, orderly ends (F61, F69, F77, F78).
+//! The door and the house as a whole: repeats, replays, rolling restarts, orderly ends, logs that nobody reads (F61, F69, F77, F78, F86).
 
 use std::time::Duration;
 
@@ -10,9 +10,11 @@ use wechat::{
     push::{Credentials, Format, seal},
 };
 
-use super::rows;
+use super::{kafka::slowest, rows};
 use crate::{
     checker::End,
+    load::Load,
+    service::older_build,
     stand::{Shape, Stand},
     trial::{PROGRESS, TAKEOVER, Terms, Trial, spawn_push},
 };
@@ -21,12 +23,16 @@ rows! {
     f61_pushes_come_three_times_to_different_gateways, 1, short,
         "each of 50 pushes three times, to two gateways in turn", "one reply each";
     f69_a_valid_push_is_replayed, 1, short,
-        "signed now, eleven minutes and a day ago; then the first one again", "403 for the old ones; the repeat brings nothing new";
+        "signed now, eleven minutes and a day ago; then the first one again", "403 for the old ones; the repeat brings nothing new",
+        ["gateway_pushes_total{result=\"stale\""];
     f77_every_service_is_rolled, 1, full,
-        "two gateways, two content-services and profile-service end with SIGTERM in turn and come back, under load",
-        "no failed delivery, all sent, every end in order";
+        "two gateways, two content-services and profile-service end with SIGTERM in turn and come back, from the build before to this one and back to it, under load",
+        "no failed delivery, all sent, every end in order, deliveries < 2 s";
     f78_orderly_ends_under_load, 1, full,
         "content-service and gateway get SIGTERM with hundreds of events under way, content-service twice", "both end < 25 s with 0";
+    f86_nobody_reads_the_logs, 1, full,
+        "everybody logs everything into a pipe that nobody reads, for 250 pushes",
+        "all sent, deliveries < 1 s; what is not logged is counted", ["process_log_lines_dropped_total"];
 }
 
 async fn f61_pushes_come_three_times_to_different_gateways(trial: &mut Trial<'_>) -> String {
@@ -85,24 +91,47 @@ async fn f77_every_service_is_rolled(trial: &mut Trial<'_>) -> String {
     let mut stand = trial.stand(Shape { gateways: 2, contents: 2, ..Shape::default() }).await;
     let load = stand.load();
     stand.more_arrive(50, TAKEOVER).await;
-    for n in 0..2 {
-        stand.route_to(&[1 - n]);
-        // The platform's kept connections to the one that leaves are used up.
-        load.goes_on(50).await;
-        let gateway = stand.gateways[n].take().expect("it runs").terminate(END).await;
-        let content = stand.contents[n].take().expect("it runs").terminate(END).await;
-        assert_eq!((gateway.code(), content.code()), (Some(0), Some(0)));
+    // The stand is of this build: rolled back, rolled out, and rolled back once more.
+    for older in [true, false, true] {
+        stand.older = older;
+        for n in 0..2 {
+            rolled(&mut stand, n, &load).await;
+        }
+        let profile = stand.profile.take().expect("it runs").terminate(END).await;
+        assert_eq!(profile.code(), Some(0));
         stand.staff().await;
-        stand.route_to(&[0, 1]);
-        stand.more_arrive(50, TAKEOVER).await;
     }
-    let profile = stand.profile.take().expect("it runs").terminate(END).await;
-    assert_eq!(profile.code(), Some(0));
-    stand.staff().await;
     let report = stand.ends(load, Terms::default()).await;
-    let failed = stand.pushed.iter().filter(|push| push.attempts.len() > 1).count();
-    assert_eq!((failed, report.count(End::Sent)), (0, report.events), "{report}");
-    format!("{failed} deliveries failed, slowest {:.0} ms; {report}", super::kafka::slowest(&stand))
+    let failed: Vec<_> = stand.pushed.iter().filter(|push| push.attempts.len() > 1).collect();
+    assert!(failed.is_empty() && report.count(End::Sent) == report.events, "{report}; {failed:?}");
+    let (slowest, builds) =
+        (slowest(&stand), if older_build().is_some() { "two builds" } else { "one build" });
+    assert!(slowest < 2_000.0, "the slowest delivery took {slowest} ms; {report}");
+    format!("{builds}; no delivery failed, slowest {slowest:.0} ms; {report}")
+}
+
+/// One gateway and one content-service end and come back, of the build that is to be.
+async fn rolled(stand: &mut Stand, n: usize, load: &Load) {
+    stand.route_to(&[1 - n]);
+    // The platform's kept connections to the one that leaves are used up.
+    load.goes_on(50).await;
+    let gateway = stand.gateways[n].take().expect("it runs").terminate(END).await;
+    let content = stand.contents[n].take().expect("it runs").terminate(END).await;
+    assert_eq!((gateway.code(), content.code()), (Some(0), Some(0)));
+    stand.staff().await;
+    stand.route_to(&[0, 1]);
+    stand.more_arrive(50, TAKEOVER).await;
+}
+
+async fn f86_nobody_reads_the_logs(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape { unread: true, ..Shape::default() }).await;
+    let load = stand.load();
+    load.goes_on(250).await;
+    let report = stand.ends(load, Terms::default()).await;
+    let slowest = slowest(&stand);
+    assert_eq!((report.given_up, report.count(End::Sent)), (0, report.events), "{report}");
+    assert!(slowest < 1_000.0, "the slowest delivery took {slowest} ms; {report}");
+    format!("slowest delivery {slowest:.0} ms; {report}")
 }
 
 async fn f78_orderly_ends_under_load(trial: &mut Trial<'_>) -> String {

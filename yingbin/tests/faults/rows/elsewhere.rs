@@ -11,7 +11,7 @@ pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
         "F15",
         "needs a memory limit of its own (cgroup); F50 and `make soak` hold the resident size below a bound instead",
     ),
-    ("F16", "gateway's own tests exhaust its connections; a descriptor limit needs a privileged start"),
+    ("F16", "gateway's `bounds.rs` gives a process 256 files and 1,000 connections, and then no file at all"),
     ("F20", "a leader that moves is what F17 with three nodes does"),
     (
         "F23",
@@ -23,9 +23,12 @@ pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
     ),
     (
         "F26",
-        "a real broker gives no fatal error on demand; liveness with a broken producer is tested in content-service",
+        "a real broker gives no fatal error on demand: gateway's `topic.rs` has a mock cluster give one, starts the next process and counts",
     ),
-    ("F27", "yingbin's process tests start services without topics; authorisation needs a secured broker"),
+    (
+        "F27",
+        "gateway's `topic.rs` has a mock cluster miss and refuse the topic, at the start and at run time",
+    ),
     ("F30", "a real broker refuses a batch whose checksum is wrong before anybody can read it"),
     ("F32", "a DLQ topic that is missing holds the partition: content-service's own tests"),
     ("F38", "the check of the eviction policy at the start is content-service's own test"),
@@ -34,7 +37,10 @@ pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
         "lanes of one hot user: content-service's property tests; size caps of a profile: profile-service's",
     ),
     ("F44", "names with no address: content-service's own tests of its address book"),
-    ("F45", "`buf breaking` and the golden bytes of `proto` hold both directions"),
+    (
+        "F45",
+        "`buf breaking` in `make lint`; the golden bytes of `proto`, and its `versions.rs` with what only the other side knows",
+    ),
     ("F54", "half an hour without tokens: the pauses are unit tests of `wechat`, with a clock that jumps"),
     (
         "F58",
@@ -63,15 +69,10 @@ pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
         "no resolver can be had for a process without a network namespace; addresses that go away are F46 and F82",
     ),
     ("F76", "brokers and Redis here speak plain TCP; `wechat`'s connect tests hold TLS to the platform"),
-    (
-        "F79",
-        "the contract forbids it; content-service tells a change of the number in an error line and `content_partitions_changed`",
-    ),
     ("F80", "playbooks that are bad or half written: content-service's own tests"),
-    ("F81", "`buf breaking` against the last release, golden bytes"),
+    ("F81", "`buf breaking` against `proto/released.binpb` in `make lint`, golden bytes, `versions.rs`"),
     ("F84", "needs a share of a core (cgroup); the load of the whole suite on two cores comes near it"),
     ("F85", "services push nothing to a collector: metrics are asked for"),
-    ("F86", "a log pipe that nobody reads: not covered yet"),
     ("F87", "`make soak MINUTES=480`"),
     ("F88", "endless templates and rules: fuel and size are tested and fuzzed in content-service"),
 ];

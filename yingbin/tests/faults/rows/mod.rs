@@ -3,9 +3,11 @@
 mod death;
 mod edge;
 pub(crate) mod elsewhere;
+mod groups;
 mod kafka;
 mod platform;
 mod redis;
+mod tokens;
 
 use futures::future::LocalBoxFuture;
 
@@ -23,6 +25,8 @@ pub(crate) struct Row {
     pub(crate) done: &'static str,
     /// What has to hold beside the invariants.
     pub(crate) bound: &'static str,
+    /// Metrics by which an operator sees the fault (I8): each has to have risen on some process when it is over.
+    pub(crate) raises: &'static [&'static str],
     /// Tries it: what was measured, or a panic.
     pub(crate) run: for<'a, 'b> fn(&'a mut Trial<'b>) -> LocalBoxFuture<'a, String>,
 }
@@ -35,9 +39,9 @@ impl Row {
     }
 }
 
-/// Rows from functions: name, nodes, short or full, what is done, what has to hold.
+/// Rows from functions: name, nodes, short or full, what is done, what has to hold, and which metrics have to rise.
 macro_rules! rows {
-    ($($run:ident, $nodes:literal, $short:ident, $done:literal, $bound:literal;)*) => {
+    ($($run:ident, $nodes:literal, $short:ident, $done:literal, $bound:literal $(, [$($raises:literal),+])?;)*) => {
         pub(super) fn rows() -> Vec<$crate::rows::Row> {
             vec![$($crate::rows::Row {
                 name: stringify!($run),
@@ -45,6 +49,7 @@ macro_rules! rows {
                 short: stringify!($short) == "short",
                 done: $done,
                 bound: $bound,
+                raises: &[$($($raises),+)?],
                 run: |trial| Box::pin($run(trial)),
             }),*]
         }
@@ -54,8 +59,14 @@ use rows;
 
 /// All of them.
 pub(crate) fn all() -> Vec<Row> {
-    [death::rows(), kafka::rows(), redis::rows(), platform::rows(), edge::rows()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let all = [
+        death::rows(),
+        kafka::rows(),
+        groups::rows(),
+        redis::rows(),
+        platform::rows(),
+        tokens::rows(),
+        edge::rows(),
+    ];
+    all.into_iter().flatten().collect()
 }

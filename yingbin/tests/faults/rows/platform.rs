@@ -1,4 +1,4 @@
-//! The platform's API refuses, hangs, lies and forbids (F46–F60).
+//! The platform's API refuses, hangs, lies and forbids (F46–F51, F55–F60).
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -18,32 +18,32 @@ rows! {
     f46_the_platform_cannot_be_connected_to, 1, full,
         "connections refused for 30 pushes, then taken", "each sent once";
     f47_a_timeout_before_and_after_the_bytes, 1, short,
-        "30 pushes meet a closed port, 12 more a black hole that opens when they are told; 10 requests are cut after 50 bytes",
-        "30 sent, 12 unknown, 10 unknown that never arrived, exactly";
+        "600 pushes meet a closed port; 360 requests are cut after 50 bytes, and 48 meet a black hole that opens when they are told, each dozen between pushes that go through",
+        "600 sent, 360 unknown that never arrived, 48 unknown, exactly", ["content_outcomes_total{outcome=\"unknown\""];
     f48_the_answer_is_lost, 1, short,
-        "12 messages are taken and the connection reset", "12 unknown, each arrived once";
+        "12 messages are taken and the connection reset", "12 unknown, each arrived once", ["content_outcomes_total{outcome=\"unknown\""];
     f49_server_errors_with_and_without_the_message, 1, full,
-        "500, 502, 503, 503 with Retry-After and 504, each taken and not taken, but for the one that says when to come again", "sent twice 0; none called sent";
+        "500, 502, 503, 503 with Retry-After and 504, each taken and not taken, but for the one that says when to come again", "sent twice 0; none called sent",
+        ["content_outcomes_total{outcome=\"unknown\""];
     f50_answers_that_are_none, 1, full,
-        "HTML, cut JSON, nothing, 10 MB, a broken body; two each, taken", "10 unknown; memory below its bound";
+        "HTML, cut JSON, nothing, 10 MB, a broken body; two each, taken", "10 unknown; memory below its bound", ["content_outcomes_total{outcome=\"unknown\""];
     f51_the_system_is_busy, 1, full,
-        "errcode -1, six taken and six not", "12 unknown, sent twice 0";
-    f52_the_token_is_refused, 1, short,
-        "40001, 40014 and 42001 in turn for 15 sends under load", "all sent; tokens fetched ≤ one per refusal";
-    f53_others_refresh_the_token_too, 1, full,
-        "three content-services; another program forces a new token under load", "all sent; tokens fetched ≤ one per rotation for the fleet";
+        "errcode -1, six taken and six not", "12 unknown, sent twice 0", ["content_outcomes_total{outcome=\"unknown\""];
     f55_a_minutes_quota_is_used_up, 1, full,
-        "45011 for one account, then ten pushes for it and ten for the other", "one call after it at most; the other account all sent";
+        "45011 for one account, then ten pushes for it and ten for the other", "one call after it at most; the other account all sent",
+        ["content_account_stops_total"];
     f55_a_days_quota_is_used_up, 1, full,
-        "the same with 45009", "no call after it; the other account all sent";
+        "the same with 45009", "no call after it; the other account all sent", ["content_account_stops_total"];
     f56_codes_that_close_a_user, 1, short,
-        "45015, 45047, 43004, 43019, 48002, 40003, 46004, 50005, one user each", "one call each, refused with its code";
+        "45015, 45047, 43004, 43019, 48002, 40003, 46004, 50005, one user each", "one call each, refused with its code",
+        ["content_outcomes_total{outcome=\"refused\""];
     f57_codes_that_stop_an_account, 1, full,
-        "48001, 48004, 45087 and 40013 for one account, a fresh system each", "no call after it; the other account all sent";
+        "48001, 48004, 45087 and 40013 for one account, a fresh system each", "no call after it; the other account all sent",
+        ["content_account_stops_total"];
     f59_the_platform_is_slow, 1, full,
-        "answers of 12 messages 4.9 s late", "12 unknown, each arrived once";
+        "answers of 12 messages 4.9 s late", "12 unknown, each arrived once", ["content_outcomes_total{outcome=\"unknown\""];
     f60_the_platform_redirects, 1, full,
-        "302 to another address, 10 times", "nobody connects there; none called sent";
+        "302 to another address, 10 times", "nobody connects there; none called sent", ["content_outcomes_total{outcome=\"unknown\""];
 }
 
 /// So many sends in a row without an answer stop their account for a while, and what is pushed then is refused.
@@ -83,26 +83,50 @@ async fn f46_the_platform_cannot_be_connected_to(trial: &mut Trial<'_>) -> Strin
 
 async fn f47_a_timeout_before_and_after_the_bytes(trial: &mut Trial<'_>) -> String {
     let mut stand = trial.stand(Shape::default()).await;
-    for account in 0..2 {
-        stand.push_each(account, "before", 5).await;
-    }
-    stand.handled(PROGRESS).await;
+    goes_through(&mut stand, "before").await;
     stand.edges.api.set(Mode::Refuse);
-    let before = stand.push_each(0, "b", 30).await;
+    let (mut before, tried) = (Vec::new(), sends_tried(&stand).await);
+    for n in 0..6 {
+        before.extend(stand.push_each(0, &format!("b{n}-"), 100).await);
+    }
+    let met = async || (sends_tried(&stand).await >= tried + 600.0).then_some(());
+    until("they have met the closed port", TAKEOVER, met).await;
     stand.edges.api.set(Mode::Forward);
     stand.handled(TAKEOVER).await;
-    stand.edges.api.set(Mode::CutAfter(50));
-    let cut = stand.push_each(0, "c", 10).await;
-    stand.handled(TAKEOVER).await;
-    stand.edges.api.set(Mode::BlackHole);
-    let after = stand.push_each(1, "a", 12).await;
-    stand.handled(TAKEOVER).await;
-    stand.edges.api.set(Mode::Forward);
-    let report = stand.settles(Instant::now(), Terms { tail: false, ..Terms::default() }).await;
+    let cut = dozens(&mut stand, Mode::CutAfter(50), 30).await;
+    let after = dozens(&mut stand, Mode::BlackHole, 4).await;
+    let report = stand.settles(Instant::now(), Terms::default()).await;
     let ends = [&before, &cut, &after].map(|texts| report.ends_of(texts));
-    assert_eq!(ends, [only(End::Sent, 30), only(End::Unknown, 10), only(End::Unknown, 12)], "{report}");
+    assert_eq!(ends, [only(End::Sent, 600), only(End::Unknown, 360), only(End::Unknown, 48)], "{report}");
     assert_eq!(arrived(&report, &cut), 0, "{report}");
     report.to_string()
+}
+
+/// Pushes of both accounts that are answered: no account has many sends without an answer in a row.
+async fn goes_through(stand: &mut Stand, who: &str) {
+    for account in 0..2 {
+        stand.push_each(account, who, 3).await;
+    }
+    stand.handled(TAKEOVER).await;
+}
+
+/// Calls of `custom/send`, those that no byte of left among them.
+async fn sends_tried(stand: &Stand) -> f64 {
+    let content = stand.contents[0].as_ref().expect("it runs");
+    content.counts(&stand.http, "content_send_seconds_count").await
+}
+
+/// So many dozens of pushes, for both accounts in turn, that meet this on their way to the platform.
+async fn dozens(stand: &mut Stand, mode: Mode, count: usize) -> Vec<String> {
+    let mut texts = Vec::new();
+    for n in 0..count {
+        stand.edges.api.set(mode);
+        texts.extend(stand.push_each(n % 2, &format!("d{mode:?}{n}-"), 12).await);
+        stand.handled(TAKEOVER).await;
+        stand.edges.api.set(Mode::Forward);
+        goes_through(stand, &format!("t{mode:?}{n}-")).await;
+    }
+    texts
 }
 
 async fn f48_the_answer_is_lost(trial: &mut Trial<'_>) -> String {
@@ -154,51 +178,6 @@ async fn f51_the_system_is_busy(trial: &mut Trial<'_>) -> String {
     let (texts, report) = told(&mut stand, json!([busy(true), busy(false)]), 12).await;
     assert_eq!(report.ends_of(&texts), only(End::Unknown, 12), "{report}");
     format!("{} of 12 arrived; {report}", arrived(&report, &texts))
-}
-
-/// Counts calls of the token endpoints: a fault that changes nothing is used up by each.
-async fn counting_tokens(stand: &Stand) {
-    stand.script(json!({"path": "token", "kind": "pass", "count": 1_000})).await;
-}
-
-async fn tokens_fetched(stand: &Stand) -> u64 {
-    let left = stand.ask("/sim/faults").await;
-    let faults = left["faults"].as_array().or_else(|| left.as_array()).unwrap().clone();
-    let token = faults.iter().find(|fault| fault["path"] == "token").expect("fewer than a thousand tokens");
-    1_000 - token["count"].as_u64().unwrap()
-}
-
-async fn f52_the_token_is_refused(trial: &mut Trial<'_>) -> String {
-    let mut stand = trial.stand(Shape::default()).await;
-    let load = stand.load();
-    stand.more_arrive(50, PROGRESS).await;
-    counting_tokens(&stand).await;
-    let refuse = |code: i32| json!({"path": "send", "kind": "errcode", "errcode": code, "count": 5});
-    stand.script([40_001, 40_014, 42_001].map(refuse).into_iter().collect()).await;
-    stand.more_arrive(100, PROGRESS).await;
-    let fetched = tokens_fetched(&stand).await;
-    let report = stand.ends(load, Terms::default()).await;
-    assert_eq!(report.count(End::Sent), report.events, "{report}");
-    assert!(fetched <= 15, "{fetched} tokens fetched for 15 refusals; {report}");
-    format!("{fetched} tokens fetched for 15 refusals; {report}")
-}
-
-async fn f53_others_refresh_the_token_too(trial: &mut Trial<'_>) -> String {
-    let mut stand = trial.stand(Shape { contents: 3, ..Shape::default() }).await;
-    let load = stand.load();
-    stand.more_arrive(100, TAKEOVER).await;
-    counting_tokens(&stand).await;
-    let account = stand.pusher.accounts[0].clone();
-    let forced = json!({"grant_type": "client_credential", "appid": account.app_id, "secret": account.app_secret, "force_refresh": true});
-    let url = format!("http://{}/cgi-bin/stable_token", stand.edges.api.address());
-    let answer: Value = stand.http.post(url).json(&forced).send().await.unwrap().json().await.unwrap();
-    assert!(answer["access_token"].is_string(), "{answer}");
-    stand.more_arrive(150, PROGRESS).await;
-    let fetched = tokens_fetched(&stand).await;
-    let report = stand.ends(load, Terms::default()).await;
-    assert_eq!(report.count(End::Sent), report.events, "{report}");
-    assert!(fetched <= 1 + 1, "{fetched} token calls for one rotation; {report}");
-    format!("{} token calls of three replicas for one rotation; {report}", fetched - 1)
 }
 
 /// One account meets a code that stops it; then both are pushed to.

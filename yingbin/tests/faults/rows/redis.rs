@@ -17,28 +17,33 @@ use crate::{
 
 rows! {
     f33_redis_is_killed, 1, full,
-        "SIGKILL, started again on its data 125 pushes (5 s) later", "no send begins without it (≤ 64 were under way); unknown ≤ 64";
+        "SIGKILL, started again on its data 125 pushes (5 s) later", "no send begins without it (≤ 64 were under way); unknown ≤ 64",
+        ["content_ledger_waits_total"];
     f34_redis_hangs, 1, full,
-        "SIGSTOP for 500 pushes (20 s), then SIGCONT", "no send begins meanwhile, sent twice 0";
+        "SIGSTOP for 500 pushes (20 s), then SIGCONT", "no send begins meanwhile, sent twice 0", ["content_ledger_waits_total"];
     f35_redis_is_slow, 1, full,
         "20 ms each way", "all sent";
     f35_redis_is_slower_than_its_deadline, 1, full,
-        "100 ms each way for 125 pushes: no call is answered within its 100 ms", "sent twice 0, nothing lost, settled < 15 s after";
+        "100 ms each way for 125 pushes: no call is answered within its 100 ms", "sent twice 0, nothing lost, settled < 15 s after",
+        ["content_ledger_waits_total"];
     f36_a_replica_takes_over_without_the_last_writes, 1, short,
-        "replication is held for 25 pushes, the primary killed, the replica promoted and led to", "sent twice ≤ what was not yet committed (64)";
+        "replication is held for 25 pushes, the primary killed, the replica promoted and led to",
+        "sent twice ≤ what was not yet committed (64); no metric tells that the ledger lost writes";
     f37_redis_is_full, 1, full,
-        "maxmemory under what is used (noeviction) for 125 pushes, then raised", "no send begins meanwhile; nothing lost or sent twice";
+        "maxmemory under what is used (noeviction) for 125 pushes, then raised", "no send begins meanwhile; nothing lost or sent twice",
+        ["content_ledger_waits_total"];
     f39_everything_in_redis_is_gone, 1, full,
-        "FLUSHALL under load", "sent twice ≤ what was not yet committed (64)";
+        "FLUSHALL under load", "sent twice ≤ what was not yet committed (64); no metric tells that the ledger lost writes";
     f40_scripts_are_forgotten, 1, full,
         "SCRIPT FLUSH five times under load", "all sent";
     f42_profile_service_hangs, 1, full,
-        "its answers two seconds late, then none at all, for 100 pushes each", "every event is answered: the neutral edition";
+        "its answers two seconds late, then none at all, for 100 pushes each", "every event is answered: the neutral edition",
+        ["content_fallbacks_total{name=\"profile\""];
     f43_connections_to_profile_service_end_all_the_time, 1, full,
         "each connection is asked to end after a second", "all sent, without profile < 20 %";
     f82_edges_go_silent, 1, full,
         "profile-service and Redis behind black holes for 250 pushes (10 s): nothing is closed, nothing comes",
-        "sent twice 0, settled < 30 s";
+        "sent twice 0, settled < 30 s", ["content_ledger_waits_total", "content_fallbacks_total{name=\"profile\""];
 }
 
 /// Messages that arrived while `fault` held: those that were under way, and no more.
