@@ -22,8 +22,8 @@ SHORT = $(filter-out $(LONG),$(sort $(patsubst %.rs,%,$(notdir $(patsubst %/main
 test: setup-test ## every test: unit, property, service, end to end on the embedded default and on real Kafka and Redis
 	@$(HEAD) 'build'
 	@cargo build --workspace --all-targets
-	@$(HEAD) 'unit, property, service, end-to-end, promise, fault and foreign-client tests: four lanes, each shown when it ends'
-	@$(MAKE) --no-print-directory --jobs=4 --keep-going --output-sync=target $(LONG:%=lane-%) lane-servers lane-short lane-doc
+	@$(HEAD) 'unit, property, service, end-to-end, promise, fault and foreign-client tests: three lanes, each shown when it ends'
+	@$(MAKE) --no-print-directory --jobs=3 --keep-going --output-sync=target $(LONG:%=lane-%) lane-servers lane-short lane-doc
 
 lane-%:
 	@$(HEAD) 'tests: $*'

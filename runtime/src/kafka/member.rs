@@ -14,6 +14,9 @@ use tokio::{
 /// A coordinator that is there answers within this time.
 const COORDINATOR: Duration = Duration::from_secs(1);
 
+/// So often a rebalance is looked for.
+const SERVE: Duration = Duration::from_millis(20);
+
 /// Runs what blocks, such as a synchronous commit in a rebalance, without keeping the other tasks of this thread from running. On a
 /// runtime of one thread they have to wait.
 pub fn blocking<T>(wait: impl FnOnce() -> T) -> T {
@@ -58,5 +61,19 @@ pub fn leave<C: ConsumerContext + 'static>(
         return std::mem::forget(consumer);
     }
     commit(&consumer);
+    Handle::current().block_on(joined(&consumer));
     drop(consumer);
+}
+
+/// Waits until a member that is about to join has joined: librdkafka 2.12.1 aborts the process when it is given its partitions while
+/// it ends. What is received meanwhile was not committed, and is read again by its next owner.
+async fn joined<C: ConsumerContext + 'static>(consumer: &StreamConsumer<C>) {
+    let joining = async {
+        while consumer.assignment().is_ok_and(|assigned| assigned.count() == 0) {
+            // A member that gets no partition is asked no further than until the time is over.
+            drop(tokio::time::timeout(SERVE, consumer.recv()).await);
+        }
+    };
+    // A group may have more members than partitions.
+    tokio::time::timeout(COORDINATOR, joining).await.unwrap_or_default();
 }
