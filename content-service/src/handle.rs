@@ -86,11 +86,16 @@ async fn handle(rooms: &Rooms, case: &Case<'_>) -> Result<Option<Reply>, Abandon
 
 /// record what was shown → lay on the desk what nobody knows → publish the outcome → close. `None`: somebody has told it.
 async fn tell(rooms: &Rooms, case: &Case<'_>, mut entry: Entry) -> Result<Option<Reply>, Abandoned> {
-    if entry.state == State::Closed || rooms.closer.published(&case.place) {
+    let is_told = |entry: &Entry| entry.state == State::Closed || rooms.closer.published(&case.place);
+    if is_told(&entry) {
         return Ok(None);
     }
 
     shown::record(rooms, case, &mut entry).await?;
+    // This process may have slept, and another has told it without what could not be recorded here.
+    if is_told(&entry) {
+        return Ok(None);
+    }
     desk::note(rooms, case, &entry).await?;
     let (id, key) = (proto::reply_id(&entry.reply), case.user.as_bytes());
     let outcome = rooms.publisher.outcome(&entry.reply, &id, key, case.trace, case.mine).await?;

@@ -46,9 +46,7 @@ pub async fn record(rooms: &Rooms, case: &Case<'_>, entry: &mut Entry) -> Result
         entry.reply.set_shown(ShownRecord::Recorded);
         return Ok(());
     }
-    rooms.ledger.note_not_recorded(&case.place, case.mine).await?;
-    entry.reply.set_shown(ShownRecord::NotRecorded);
-    Ok(())
+    rooms.ledger.note_not_recorded(&case.place, case.mine, entry).await
 }
 
 async fn told(rooms: &Rooms, case: &Case<'_>, entry: &Entry, shown: Shown) -> Result<bool, Abandoned> {

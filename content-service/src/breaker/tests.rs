@@ -1,3 +1,5 @@
+//! What stops an account, who may try it, and what opens it again.
+
 use futures::FutureExt as _;
 
 use super::*;

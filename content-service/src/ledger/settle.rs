@@ -1,6 +1,6 @@
 //! How what was reserved ends: part by part, or all at once.
 
-use proto::reply::Outcome;
+use proto::reply::{Outcome, ShownRecord};
 use tokio::time::Instant;
 
 use super::{End, Entry, Ledger, PartEnd, Place, State};
@@ -162,15 +162,23 @@ impl Ledger {
         Ok(())
     }
 
-    /// Notes in a settled entry that what was shown is not recorded.
+    /// Notes in a settled entry that what was shown is not recorded. If somebody else has published the outcome meanwhile, `entry` is
+    /// closed.
     ///
     /// # Errors
     /// As [`Ledger::reserve`].
-    pub async fn note_not_recorded(&self, place: &Place, mine: &Assignment) -> Result<(), Abandoned> {
-        self.call(mine, &self.scripts.note, |script| {
-            script.key(&place.entry);
-        })
-        .await?;
+    pub async fn note_not_recorded(
+        &self,
+        place: &Place,
+        mine: &Assignment,
+        entry: &mut Entry,
+    ) -> Result<(), Abandoned> {
+        let answer = self
+            .call(mine, &self.scripts.note, |script| {
+                script.key(&place.entry);
+            })
+            .await?;
+        self.moved_or(entry, &answer, |entry| entry.reply.set_shown(ShownRecord::NotRecorded));
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use content_service::{
     ledger::{Closer, End, Entry, Granted, Ledger, PartEnd, Place, Proposal, State, Terms},
     metrics::Metrics,
 };
-use proto::reply::{Decision, Outcome, Part, Reply};
+use proto::reply::{Decision, Outcome, Part, Reply, ShownRecord};
 use runtime::{clock::Clock, redis::Redis};
 use tokio_util::sync::CancellationToken;
 
@@ -262,6 +262,29 @@ async fn a_closed_entry_keeps_a_hash_and_its_end() {
     assert!(fields.contains(&"h".to_owned()) && !fields.contains(&"b".to_owned()), "{fields:?}");
     let ttl: i64 = bench.redis.query(redis::cmd("PTTL").arg("l:{wx1:o1}:e")).await.unwrap();
     assert!(ttl > 49 * 3_600_000);
+}
+
+/// F12: its owner slept between the end and telling it; who took over has told it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_told_meanwhile_is_not_told_otherwise() {
+    let bench = Bench::start().await;
+    let (closer, work) = Closer::new(bench.redis.clone(), Metrics::default(), CancellationToken::new());
+    tokio::spawn(work);
+    let (place, mine) = (bench.place("e", "me"), &bench.mine);
+    let mut entry = bench.reserve("e", "me", 1, true).await;
+    bench
+        .ledger
+        .settle(&place, mine, &mut entry, part(Outcome::Sent), end(Outcome::Sent), false)
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        bench.ledger.note_not_recorded(&place, mine, &mut entry).await.unwrap();
+        assert_eq!((entry.state, entry.reply.shown()), (State::Settled, ShownRecord::NotRecorded));
+    }
+    closer.close(&place, b"bytes").await;
+    until("it is closed", async || bench.reserve("e", "other", 1, true).await.state == State::Closed).await;
+    bench.ledger.note_not_recorded(&place, mine, &mut entry).await.unwrap();
+    assert_eq!(entry.state, State::Closed);
 }
 
 /// F12: two owners of one event; the first slept through its lease.

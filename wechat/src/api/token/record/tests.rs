@@ -1,3 +1,5 @@
+//! What several replicas make of one token, in every order.
+
 use super::*;
 
 const T0: i64 = 1_800_000_000_000;
