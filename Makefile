@@ -13,7 +13,7 @@ help: ## this list
 run: setup ## everything in one process, with a phone to look at (Ctrl-C ends it)
 	@$(HEAD) 'build in release mode (minutes the first time, seconds after that)'
 	@cargo build --release -p yingbin
-	@trap : INT; target/release/yingbin up || [[ $$? -eq 130 ]]
+	@trap : INT; $${CARGO_TARGET_DIR:-target}/release/yingbin up || [[ $$? -eq 130 ]]
 
 # Test programs mostly wait, so they run beside each other: what takes longest has a lane of its own.
 LONG = faults promises process service it

@@ -134,7 +134,8 @@ pub async fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListe
     bound.with_context(|| format!("cannot listen on {address}: free it, or set {setting} to another address"))
 }
 
-/// A token that SIGTERM or SIGINT cancels. A second signal ends the process at once.
+/// A token that SIGTERM or SIGINT cancels. A SIGINT after that ends the process at once: a person does not want to wait. SIGTERM may come
+/// as often as it likes.
 ///
 /// # Errors
 /// The signals cannot be listened to.
@@ -143,15 +144,12 @@ pub fn on_signal() -> anyhow::Result<CancellationToken> {
     let shutdown = CancellationToken::new();
     let token = shutdown.clone();
     tokio::spawn(async move {
-        for first in [true, false] {
+        loop {
             tokio::select! {
                 _ = term.recv() => {}
-                _ = interrupt.recv() => {}
+                _ = interrupt.recv() => if token.is_cancelled() { std::process::exit(130) },
             }
             token.cancel();
-            if !first {
-                std::process::exit(130);
-            }
         }
     });
     Ok(shutdown)

@@ -99,6 +99,12 @@ fn progress_bar() -> ProgressBar {
 /// # Errors
 /// It is nowhere above the present folder nor above the program.
 pub fn examples_folder() -> Result<PathBuf> {
-    let found = folders::upwards(std::path::Path::new("examples")).find(|folder| folder.is_dir());
+    // Cargo, too, has folders of that name.
+    let holds_one = |folder: &PathBuf| {
+        std::fs::read_dir(folder).is_ok_and(|mut entries| {
+            entries.any(|entry| entry.is_ok_and(|entry| entry.path().join("account.yaml").is_file()))
+        })
+    };
+    let found = folders::upwards(std::path::Path::new("examples")).find(holds_one);
     found.context("no examples/ was found: start it in the project's folder, or name one with --examples DIR")
 }
