@@ -17,7 +17,7 @@ use crate::{
 rows! {
     f46_the_platform_cannot_be_connected_to, 1, full,
         "connections refused for 30 pushes, then taken", "each sent once";
-    f47_a_timeout_before_and_after_the_bytes, 1, short,
+    f47_a_timeout_before_and_after_the_bytes, 1, full,
         "600 pushes meet a closed port; 360 requests are cut after 50 bytes, and 48 meet a black hole that opens when they are told, each dozen between pushes that go through",
         "600 sent, 360 unknown that never arrived, 48 unknown, exactly", ["content_outcomes_total{outcome=\"unknown\""];
     f48_the_answer_is_lost, 1, short,
