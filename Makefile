@@ -15,15 +15,15 @@ run: setup ## everything in one process, with a phone to look at (Ctrl-C ends it
 	@cargo build --release -p yingbin
 	@trap : INT; $${CARGO_TARGET_DIR:-target}/release/yingbin up || [[ $$? -eq 130 ]]
 
-# Test programs mostly wait, so they run beside each other: what takes longest has a lane of its own.
-LONG = faults promises process service it
-SHORT = $(filter-out $(LONG),$(sort $(patsubst %.rs,%,$(notdir $(patsubst %/main.rs,%,$(wildcard */tests/*.rs */tests/*/main.rs))))))
+# Test programs mostly wait, so they run beside each other: what takes longest has a lane of its own, and the longest begin.
+LANES = faults short promises process service it servers doc
+SHORT = $(filter-out $(LANES),$(sort $(patsubst %.rs,%,$(notdir $(patsubst %/main.rs,%,$(wildcard */tests/*.rs */tests/*/main.rs))))))
 
 test: setup-test ## every test: unit, property, service, end to end on the embedded default and on real Kafka and Redis
 	@$(HEAD) 'build'
 	@cargo build --workspace --all-targets
 	@$(HEAD) 'unit, property, service, end-to-end, promise, fault and foreign-client tests: three lanes, each shown when it ends'
-	@$(MAKE) --no-print-directory --jobs=3 --keep-going --output-sync=target lane-faults lane-short $(filter-out lane-faults,$(LONG:%=lane-%)) lane-servers lane-doc
+	@$(MAKE) --no-print-directory --jobs=3 --keep-going --output-sync=target $(LANES:%=lane-%)
 
 lane-%:
 	@$(HEAD) 'tests: $*'

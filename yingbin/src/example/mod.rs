@@ -4,7 +4,7 @@ mod account;
 mod person;
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -40,16 +40,22 @@ impl Example {
         Ok(Self { folder: folder.to_owned(), account, people })
     }
 
+    /// The folders below a folder that hold an example.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
+        let paths = fs::read_dir(folder)?.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+        Ok(paths.filter(|path| path.join("account.yaml").is_file()).collect())
+    }
+
     /// Every example below a folder, by name.
     ///
     /// # Errors
     /// As [`Example::read`]; or there is none.
     pub fn read_all(folder: &Path) -> Result<Vec<Self>> {
-        let entries = fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
-        let mut folders: Vec<PathBuf> = entries
-            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-            .filter(|path| path.join("account.yaml").is_file())
-            .collect();
+        let mut folders =
+            Self::folders(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
         folders.sort_by_key(|path| std::cmp::Reverse(path.clone()));
         ensure!(!folders.is_empty(), "{} holds no example: a folder with an account.yaml", folder.display());
         folders.iter().map(|folder| Self::read(folder)).collect()

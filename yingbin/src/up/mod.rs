@@ -100,11 +100,7 @@ fn progress_bar() -> ProgressBar {
 /// It is nowhere above the present folder nor above the program.
 pub fn examples_folder() -> Result<PathBuf> {
     // Cargo, too, has folders of that name.
-    let holds_one = |folder: &PathBuf| {
-        std::fs::read_dir(folder).is_ok_and(|mut entries| {
-            entries.any(|entry| entry.is_ok_and(|entry| entry.path().join("account.yaml").is_file()))
-        })
-    };
+    let holds_one = |folder: &PathBuf| Example::folders(folder).is_ok_and(|found| !found.is_empty());
     let found = folders::upwards(std::path::Path::new("examples")).find(holds_one);
     found.context("no examples/ was found: start it in the project's folder, or name one with --examples DIR")
 }
