@@ -116,7 +116,7 @@ impl Watch {
         if what.is_empty() || !self.said.is_due(Instant::now()) {
             return;
         }
-        tracing::error!(what, "the ledger's redis may lose what it acknowledged, or takes nothing");
+        tracing::error!(what, "the ledger's redis is not as the ledger needs it");
     }
 }
 

@@ -55,8 +55,7 @@ impl Ledger {
         let dropped = "Ledger entries left open until they lapse";
         all.register("close_dropped", dropped, self.close_dropped.clone());
         all.register("fence_rejected", "Sends stopped before the first byte", self.fenced.clone());
-        let troubles =
-            "1: the ledger's Redis may lose what it acknowledged, or takes nothing, by what is wrong";
+        let troubles = "1: the ledger's Redis is not as the ledger needs it, by what is wrong";
         all.register("ledger_redis_trouble", troubles, self.troubles.clone());
         let evicted = "Keys that the ledger's Redis has thrown away since its start";
         all.register("ledger_redis_evicted", evicted, self.evicted.clone());

@@ -24,7 +24,7 @@ pub struct Server {
     pub evicted: Option<u64>,
 }
 
-/// Something by which acknowledged writes can be lost, or by which nothing can be written.
+/// Something by which acknowledged writes can be lost, by which nothing can be written, or by which times mean different things.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
     /// A short name, for a metric.
