@@ -63,7 +63,6 @@ pub(crate) fn gateway<'a>(
         "accounts.0.app_id=wx1",
         "accounts.0.token=t",
         "accounts.0.mode=plain",
-        "limits.produce_timeout=300ms",
         "shutdown.announce=0ms",
     ]
     .map(str::to_owned)
@@ -73,7 +72,10 @@ pub(crate) fn gateway<'a>(
         format!("admin.listen={admin}"),
         format!("kafka.bootstrap={bootstrap}"),
     ]);
-    flags.extend(folder.into().map(|folder| format!("spool.dir={}", folder.display())));
+    if let Some(folder) = folder.into() {
+        // What Kafka does not take so soon goes into the spool; without one a busy machine would make it a 503.
+        flags.extend([format!("spool.dir={}", folder.display()), "limits.produce_timeout=300ms".into()]);
+    }
     flags.extend(more.iter().map(|flag| (*flag).to_owned()));
     let mut command = Command::new("sh");
     command
