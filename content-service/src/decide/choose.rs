@@ -58,8 +58,7 @@ pub(super) fn slots(inputs: &Inputs<'_>, reply: &Reply) -> Vec<Filled> {
             rule.as_ref().map(|rule| rule.text(&inputs.picked.scope).unwrap_or_default())
         };
         let (place, near) = (place(&slot.place), place(&slot.near));
-        let mut picker = Picker { slot, reader: &reader, taken: &taken, place, near, exclusions: Vec::new() };
-        let chosen = picker.fill(index);
+        let chosen = Picker { slot, reader: &reader, taken: &taken, place, near }.fill(index);
         taken.extend(chosen.items.iter().map(|item| (item.id.clone(), slot.name.as_str())));
         filled.push(chosen);
     }
@@ -73,14 +72,45 @@ struct Picker<'a> {
     taken: &'a BTreeMap<String, &'a str>,
     place: Option<String>,
     near: Option<String>,
-    exclusions: Vec<Exclusion>,
+}
+
+/// Why an item that belongs into a slot is not offered there.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+enum Unfit<'a> {
+    #[error("not yet")]
+    Early,
+    #[error("no longer valid")]
+    Late,
+    #[error("the reader wants nothing about `{0}`")]
+    Dropped(&'a str),
+    #[error("the slot excludes `{0}`")]
+    Excluded(&'a str),
+    #[error("stands in slot `{0}`")]
+    Taken(&'a str),
+    #[error("shown {} h ago, hidden for {} h", .ago_ms / 3_600_000, .hidden_ms / 3_600_000)]
+    Seen { ago_ms: i64, hidden_ms: i64 },
+    #[error("enough of `{0}` in this slot")]
+    Enough(&'a str),
+}
+
+/// The first items that were not offered. Of the others, of which there may be thousands, nothing is written.
+#[derive(Default)]
+struct Exclusions(Vec<Exclusion>);
+
+impl Exclusions {
+    fn push(&mut self, item: &Item, why: Unfit<'_>) {
+        if self.0.len() < RECORDED_EXCLUSIONS {
+            self.0.push(Exclusion { item_id: item.id.clone(), reason: why.to_string() });
+        }
+    }
 }
 
 impl Picker<'_> {
-    fn fill(&mut self, index: Option<&AccountIndex>) -> Filled {
-        let mut scored = index.map(|index| self.candidates(index)).unwrap_or_default();
+    fn fill(&self, index: Option<&AccountIndex>) -> Filled {
+        let mut exclusions = Exclusions::default();
+        let mut scored = index.map(|index| self.candidates(index, &mut exclusions)).unwrap_or_default();
         scored.sort_unstable_by(|a, b| (Reverse(a.score), &a.item.id).cmp(&(Reverse(b.score), &b.item.id)));
-        let items = self.best(&scored);
+        let items = self.best(&scored, &mut exclusions);
         let recorded = scored.iter().take(RECORDED_CANDIDATES);
         let record = reply::Slot {
             name: self.slot.name.clone(),
@@ -92,13 +122,13 @@ impl Picker<'_> {
                     terms: one.terms.record(),
                 })
                 .collect(),
-            exclusions: std::mem::take(&mut self.exclusions),
+            exclusions: exclusions.0,
         };
         Filled { items, record }
     }
 
     /// The best items, not too many of one topic.
-    fn best(&mut self, scored: &[Scored<'_>]) -> Vec<Arc<Item>> {
+    fn best(&self, scored: &[Scored<'_>], exclusions: &mut Exclusions) -> Vec<Arc<Item>> {
         let mut of_topic: BTreeMap<&str, usize> = BTreeMap::new();
         let mut items = Vec::new();
         for Scored { item, .. } in scored {
@@ -107,7 +137,7 @@ impl Picker<'_> {
             }
             let full = |name: &str| of_topic.get(name).is_some_and(|count| *count >= self.slot.per_topic);
             if let Some(topic) = item.topics.iter().find(|topic| full(&topic.name)) {
-                self.exclude(item, format!("enough of `{}` in this slot", topic.name));
+                exclusions.push(item, Unfit::Enough(&topic.name));
                 continue;
             }
             for topic in &item.topics {
@@ -118,7 +148,7 @@ impl Picker<'_> {
         items
     }
 
-    fn candidates<'i>(&mut self, index: &'i AccountIndex) -> Vec<Scored<'i>> {
+    fn candidates<'i>(&self, index: &'i AccountIndex, exclusions: &mut Exclusions) -> Vec<Scored<'i>> {
         let (mut known, mut scored) = (HashSet::with_capacity(LOOKED_AT), Vec::with_capacity(LOOKED_AT));
         for (items, most) in self.lists(index) {
             let mut left = most;
@@ -130,8 +160,8 @@ impl Picker<'_> {
                     continue;
                 }
                 let shown_ago_ms = self.reader.shown_ago_ms(item);
-                if let Some(reason) = self.unfit(item, shown_ago_ms) {
-                    self.exclude(item, reason);
+                if let Some(why) = self.unfit(item, shown_ago_ms) {
+                    exclusions.push(item, why);
                     continue;
                 }
                 let (score, terms) = self.reader.score(item, self.near.as_deref(), shown_ago_ms);
@@ -186,31 +216,24 @@ impl Picker<'_> {
     }
 
     /// Why an item that belongs here is not offered.
-    fn unfit(&self, item: &Item, shown_ago_ms: Option<i64>) -> Option<String> {
+    fn unfit<'s>(&'s self, item: &'s Item, shown_ago_ms: Option<i64>) -> Option<Unfit<'s>> {
         let (reader, facts) = (self.reader, self.reader.facts);
         if item.published_at_ms > reader.at_ms || item.valid_from_ms > reader.at_ms {
-            return Some("not yet".to_owned());
+            return Some(Unfit::Early);
         }
         if item.valid_until_ms != 0 && item.valid_until_ms <= reader.at_ms {
-            return Some("no longer valid".to_owned());
+            return Some(Unfit::Late);
         }
         if let Some(topic) = item.topics.iter().find(|topic| facts.drops(&topic.name)) {
-            return Some(format!("the reader wants nothing about `{}`", topic.name));
+            return Some(Unfit::Dropped(&topic.name));
         }
         if let Some(topic) = item.topics.iter().find(|topic| self.slot.exclude.contains(&topic.name)) {
-            return Some(format!("the slot excludes `{}`", topic.name));
+            return Some(Unfit::Excluded(&topic.name));
         }
         if let Some(slot) = self.taken.get(&item.id) {
-            return Some(format!("stands in slot `{slot}`"));
+            return Some(Unfit::Taken(slot));
         }
-        let hours = |ms: i64| ms / 3_600_000;
-        let ago = shown_ago_ms.filter(|ago| *ago < self.slot.hide_seen_ms)?;
-        Some(format!("shown {} h ago, hidden for {} h", hours(ago), hours(self.slot.hide_seen_ms)))
-    }
-
-    fn exclude(&mut self, item: &Item, reason: String) {
-        if self.exclusions.len() < RECORDED_EXCLUSIONS {
-            self.exclusions.push(Exclusion { item_id: item.id.clone(), reason });
-        }
+        let ago_ms = shown_ago_ms.filter(|ago| *ago < self.slot.hide_seen_ms)?;
+        Some(Unfit::Seen { ago_ms, hidden_ms: self.slot.hide_seen_ms })
     }
 }
