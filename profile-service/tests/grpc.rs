@@ -13,7 +13,7 @@ use proto::{
     },
 };
 use support::{
-    THEN, by_card, by_user, card, clicked, entered, purchase,
+    THEN, by_card, by_user, card, clicked, entered, in_time, purchase,
     redis::Server,
     service::{Service, cluster, kafka, until},
     spans::Spans,
@@ -221,13 +221,15 @@ async fn redis_away_is_unavailable_in_time_and_health_says_so() {
     client.enrich(enrich(entered("e1", "o1", THEN))).await.unwrap();
 
     redis.kill();
-    for n in 0..3 {
+    let mut took = Vec::new();
+    for n in 0..5 {
         let started = Instant::now();
         let status = client.enrich(enrich(entered(&format!("away-{n}"), "o1", THEN))).await.unwrap_err();
+        took.push(started.elapsed());
         assert_eq!(status.code(), Code::Unavailable);
-        assert!(started.elapsed() < Duration::from_millis(150), "{:?}", started.elapsed());
         assert!(!status.message().contains("redis"), "insides stay inside: {}", status.message());
     }
+    in_time(&took, Duration::from_millis(150));
     until("not serving", || is(ServingStatus::NotServing)).await;
     redis.start_again().await;
     until("serving again", || is(ServingStatus::Serving)).await;

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use wechat::Mode;
 
 use crate::{
-    house::{House, until},
+    house::{House, PRODUCE_TIMEOUT, until},
     wire::{self, sent},
 };
 
@@ -46,7 +46,7 @@ async fn a_full_queue_is_answered_at_once() {
     };
     let (one, two) = tokio::join!(timed(1), timed(2));
     assert_eq!((one.0, two.0), (503, 503));
-    assert!(one.1.min(two.1) < Duration::from_millis(1000), "{one:?} {two:?}");
+    assert!(one.1.min(two.1) < PRODUCE_TIMEOUT, "{one:?} {two:?}");
     assert_eq!(house.metric("gateway_pushes_total{account=\"safe\",result=\"queue_full\"}").await, 1.0);
     house.end().await;
 }

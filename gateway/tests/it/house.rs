@@ -35,6 +35,8 @@ pub(crate) const KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
 pub(crate) const OTHER_KEY: &str = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C";
 pub(crate) const LINK_SECRET: &str = "a secret of thirty-two characters";
 const PARTITIONS: i32 = 3;
+/// How long Kafka may take.
+pub(crate) const PRODUCE_TIMEOUT: Duration = Duration::from_millis(1500);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A record of the topic of events.
@@ -78,7 +80,7 @@ fn config(bootstrap: String) -> Config {
         admin: ([127, 0, 0, 1], 0).into(),
         accounts: [Mode::Plain, Mode::Compatible, Mode::Safe].map(account).into(),
         link_secret: Secret::new(LINK_SECRET),
-        limits: Limits { produce_timeout: Duration::from_millis(1500), ..Limits::default() },
+        limits: Limits { produce_timeout: PRODUCE_TIMEOUT, ..Limits::default() },
         spool: None,
         shutdown: Shutdown { announce: Duration::ZERO, drain: Duration::from_secs(5) },
         kafka: Kafka { bootstrap, ..Kafka::read(&mut Settings::defaults("gateway")) },

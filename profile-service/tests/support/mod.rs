@@ -6,10 +6,17 @@ pub(crate) mod redis;
 pub(crate) mod service;
 pub(crate) mod spans;
 
+use std::time::Duration;
+
 use proto::{
     activity::{Activity, Customer, ExternalId, User, customer::Name},
     event::{Entered, Event, LinkClicked, event::Kind},
 };
+
+/// No repeat takes longer than `bound` of itself: the machine may hold up some of them, a missing deadline all.
+pub(crate) fn in_time(took: &[Duration], bound: Duration) {
+    assert!(took.iter().min().is_some_and(|fastest| *fastest < bound), "{took:?}");
+}
 
 /// A moment in the past; a whole second, as the platform's times are.
 pub(crate) const THEN: i64 = 1_780_000_000_000;
