@@ -5,6 +5,7 @@ mod group;
 mod member;
 mod patient;
 mod producer;
+mod reports;
 mod topics;
 
 use std::{

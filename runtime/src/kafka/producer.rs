@@ -4,19 +4,23 @@ use std::{
     borrow::Cow,
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
 use rdkafka::{
     ClientConfig,
-    config::FromClientConfigAndContext as _,
     error::{KafkaError, RDKafkaErrorCode},
     message::OwnedHeaders,
-    producer::{FutureProducer, FutureRecord, Producer as _, future_producer::DeliveryFuture},
+    producer::{BaseRecord, Producer as _},
 };
+use tokio::sync::oneshot;
 
-use super::{Quiet, owned_headers};
+use super::{
+    owned_headers,
+    reports::{Report, Served},
+};
 
 /// Why a record is not, or may not be, in the topic.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -59,7 +63,7 @@ impl From<KafkaError> for ProduceError {
 
 /// An idempotent producer. Clones share it.
 #[derive(Clone)]
-pub struct Producer(FutureProducer<Quiet>);
+pub struct Producer(Arc<Served>);
 
 impl std::fmt::Debug for Producer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -68,7 +72,7 @@ impl std::fmt::Debug for Producer {
 }
 
 /// The broker's report on one record: its partition and offset. Dropping it does not stop the record.
-pub struct Delivery(DeliveryFuture);
+pub struct Delivery(oneshot::Receiver<Report>);
 
 impl std::fmt::Debug for Delivery {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -81,8 +85,7 @@ impl Future for Delivery {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.0).poll(cx).map(|report| match report {
-            Ok(Ok(delivery)) => Ok((delivery.partition, delivery.offset)),
-            Ok(Err((error, _))) => Err(error.into()),
+            Ok(report) => report.map_err(ProduceError::from),
             Err(_) => Err(ProduceError::Ending),
         })
     }
@@ -104,7 +107,7 @@ impl Producer {
         for (key, value) in client.config_map() {
             config.set(key, value);
         }
-        FutureProducer::from_config_and_context(&config, Quiet::default()).map(Self)
+        Served::new(&config).map(|served| Self(Arc::new(served)))
     }
 
     /// Hands a record over; `None` as payload is a tombstone. It is under way when this returns.
@@ -132,15 +135,19 @@ impl Producer {
         headers: OwnedHeaders,
         payload: Option<&[u8]>,
     ) -> Result<Delivery, ProduceError> {
-        let mut record = FutureRecord::<[u8], [u8]>::to(topic).key(key).headers(headers);
+        let (waiting, report) = oneshot::channel();
+        let mut record =
+            BaseRecord::<[u8], [u8], _>::with_opaque_to(topic, Box::new(waiting)).key(key).headers(headers);
         record.payload = payload;
-        self.0.send_result(record).map(Delivery).map_err(|(error, _)| error.into())
+        self.0.client.send(record).map_err(|(error, _)| error)?;
+        self.0.wake();
+        Ok(Delivery(report))
     }
 
     /// What has broken the producer for good, if anything: the process has to be started again.
     #[must_use]
     pub fn fatal(&self) -> Option<String> {
-        self.0.client().fatal_error().map(|(code, why)| format!("{code}: {why}"))
+        self.0.client.client().fatal_error().map(|(code, why)| format!("{code}: {why}"))
     }
 
     /// Waits until every record has its report. Blocks the thread.
@@ -148,7 +155,7 @@ impl Producer {
     /// # Errors
     /// Not all had one in time.
     pub fn flush(&self, timeout: Duration) -> Result<(), KafkaError> {
-        self.0.flush(timeout)
+        self.0.client.flush(timeout)
     }
 
     /// The cluster can be reached. Blocks the thread.
@@ -156,6 +163,6 @@ impl Producer {
     /// # Errors
     /// It did not answer in time.
     pub fn reach(&self, timeout: Duration) -> Result<(), KafkaError> {
-        self.0.client().fetch_metadata(None, timeout).map(drop)
+        self.0.client.client().fetch_metadata(None, timeout).map(drop)
     }
 }
