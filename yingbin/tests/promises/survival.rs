@@ -9,6 +9,7 @@ use std::{
 };
 
 use proto::reply::Outcome;
+use runtime::kafka::GroupProtocol;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -101,7 +102,16 @@ async fn redis_restarted_under_load_loses_nothing_and_sends_nothing_twice() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn services_rolled_under_load_lose_and_duplicate_nothing() {
-    let house = Arc::new(House::open().await);
+    roll_under_load(GroupProtocol::Classic).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn services_rolled_under_load_in_a_group_of_the_new_kind_lose_and_duplicate_nothing() {
+    roll_under_load(GroupProtocol::Consumer).await;
+}
+
+async fn roll_under_load(protocol: GroupProtocol) {
+    let house = Arc::new(House::open_with(protocol).await);
     let (gateway, profile, one) = house.staff().await;
     let two = house.content("content-service-two").await;
     let load = Load::start(&house);

@@ -16,7 +16,10 @@ use std::{
 
 use prost::Message as _;
 use proto::{event::Event, reply::Reply};
-use runtime::{clock::Clock, kafka::Kafka};
+use runtime::{
+    clock::Clock,
+    kafka::{GroupProtocol, Kafka},
+};
 use serde_json::{Value, json};
 use simulator::{Act, Attempt, Order, Simulator};
 use tempfile::TempDir;
@@ -83,8 +86,14 @@ impl Service {
 impl House {
     /// On the broker that the tests share.
     pub(crate) async fn open() -> Self {
+        Self::open_with(GroupProtocol::Classic).await
+    }
+
+    /// The same; its services form groups of this kind.
+    pub(crate) async fn open_with(group_protocol: GroupProtocol) -> Self {
         let broker = Broker::shared().await;
-        let kafka = broker.clients(&format!("t{:08x}.", rand::random::<u32>()));
+        let clients = broker.clients(&format!("t{:08x}.", rand::random::<u32>()));
+        let kafka = Kafka { group_protocol, ..clients };
         Self::open_on(kafka, Some(broker)).await
     }
 
@@ -181,9 +190,13 @@ impl House {
 
     async fn service(&self, program: &str, name: &str, port: u16, own: &str) -> Service {
         let admin = local(free_port());
-        let Kafka { bootstrap, namespace, .. } = &self.kafka;
+        let Kafka { bootstrap, namespace, group_protocol, .. } = &self.kafka;
         let common = format!(
-            "namespace = '{namespace}'\n[kafka]\nbootstrap = '{bootstrap}'\n[admin]\nlisten = '{admin}'\n"
+            "namespace = '{namespace}'\n[kafka]\nbootstrap = '{bootstrap}'\ngroup_protocol = '{}'\n[admin]\nlisten = '{admin}'\n",
+            match group_protocol {
+                GroupProtocol::Classic => "classic",
+                GroupProtocol::Consumer => "consumer",
+            }
         );
         let file: PathBuf = self.folder.path().join(format!("{name}.toml"));
         fs::write(&file, common + own).unwrap();
