@@ -9,6 +9,7 @@ pub mod config;
 mod control;
 mod deliver;
 pub mod faults;
+mod nowhere;
 mod phone;
 mod platform;
 mod record;

@@ -6,7 +6,7 @@ use axum::routing::{any, get, post};
 use tokio_util::sync::CancellationToken;
 
 use crate::world::Simulator;
-use crate::{control, phone, platform, sources, stream, tap};
+use crate::{control, nowhere, phone, platform, sources, stream, tap};
 
 /// The routes over one platform; streams end with `shutdown`.
 pub(crate) fn routes(simulator: Simulator, shutdown: CancellationToken) -> Router {
@@ -31,6 +31,8 @@ pub(crate) fn routes(simulator: Simulator, shutdown: CancellationToken) -> Route
         .merge(control)
         .merge(phone::routes())
         .route("/livez", get(|| async { "ok" }))
+        .fallback(nowhere::unknown_path)
+        .method_not_allowed_fallback(nowhere::wrong_method)
         .layer(DefaultBodyLimit::max(16 * 1024 * 1024))
         .with_state(simulator)
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind};
 use runtime::{clock::Clock, telemetry};
 use yingbin::{
     command::{
@@ -15,6 +15,7 @@ use yingbin::{
         tail::{self, TailFlags},
         topics::{self, TopicsCommand},
         unknown::{self, UnknownCommand},
+        usage::{self, Usage},
         who::{self, WhoFlags},
         why::{self, WhyFlags},
     },
@@ -56,8 +57,10 @@ enum Command {
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Shows what is known about a person.
+    #[command(after_help = who::EXAMPLE)]
     Who(WhoFlags),
     /// Shows what was decided on an event, and why.
+    #[command(after_help = why::EXAMPLE)]
     Why(WhyFlags),
     /// Shows replies whose end nobody knows, and decides on them.
     #[command(subcommand)]
@@ -75,22 +78,47 @@ fn main() -> ExitCode {
         .map_err(Into::into)
         .and_then(|runtime| runtime.block_on(run(cli.command, Clock::system().now_ms())));
     ended.unwrap_or_else(|error| {
-        eprintln!("yingbin: {error:#}");
-        output.failure(&format!("{error:#}"));
+        let say = format!("{error:#}");
+        eprintln!("yingbin: {say}");
+        if error.chain().any(|cause| cause.is::<Usage>()) {
+            output.refusal("usage", &say);
+            show_example();
+            return ExitCode::from(usage::EXIT);
+        }
+        output.failure(&say);
         ExitCode::FAILURE
     })
 }
 
-/// Ends as clap does; a program that asked for JSON finds what is wrong in its last line, too.
+/// Ends with what clap says; a program that asked for JSON finds what is wrong in its last line, too.
 fn misunderstood(error: &clap::Error) -> ! {
+    if !error.use_stderr() {
+        error.exit();
+    }
     let mut arguments = std::env::args_os().skip(1).take_while(|argument| argument != "--").peekable();
     let up = arguments.peek().is_some_and(|command| command == "up");
-    if error.use_stderr() && !up && arguments.any(|argument| argument == "--json") {
+    if !up && arguments.any(|argument| argument == "--json") {
         let text = error.render().to_string();
         let say = text.split("\n\nUsage:").next().unwrap_or_default().trim_start_matches("error: ").trim();
         Output { json: true }.refusal("usage", say);
     }
-    error.exit()
+    if error.print().is_ok() && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        show_example();
+    }
+    std::process::exit(usage::EXIT.into())
+}
+
+/// One that is right, where the command that was called has one.
+fn show_example() {
+    let mut command = Cli::command();
+    for argument in std::env::args().skip(1) {
+        let Some(inner) = command.find_subcommand(argument).cloned() else { break };
+        command = inner;
+    }
+    let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    if help.starts_with("Example: ") {
+        eprintln!("\n{help}");
+    }
 }
 
 /// The flag stands at the innermost command.
@@ -107,7 +135,7 @@ async fn run(command: Command, now_ms: i64) -> anyhow::Result<ExitCode> {
         telemetry::init("off");
     }
     match command {
-        Command::Up(flags) => up::run(flags).await.map(|()| ExitCode::SUCCESS),
+        Command::Up(flags) => up::run(flags).await,
         Command::Story(flags) => story::run(flags).await,
         Command::Push(command) => push::run(command, now_ms).await,
         Command::Tail(flags) => tail::run(flags).await,

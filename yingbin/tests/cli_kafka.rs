@@ -197,7 +197,7 @@ fn why_finds_the_outcome_among_others() {
         let json = yingbin(&["why", &id, "--json", "--kafka", bootstrap]).json();
         assert_eq!((&json["outcome"], &json["openid"]), (&json!("OUTCOME_SUPPRESSED"), &json!("o13")));
 
-        let missing = yingbin(&["why", "nothing", "--json", "--kafka", bootstrap]);
+        let missing = yingbin(&["why", &format!("{:032x}", 21), "--json", "--kafka", bootstrap]);
         assert_eq!((missing.code, &missing.json()["ok"]), (1, &json!(false)));
     });
 }

@@ -257,7 +257,12 @@ fn whatever_goes_wrong_is_one_line_of_json_for_a_program() {
         let person = yingbin(&[&arguments[..], &away].concat());
         assert_eq!(person.out, "", "nothing but answers on standard output");
     }
-    for command in [vec!["why", "0"], vec!["tail", "replies"], vec!["topics", "create"], vec!["tail", "x"]] {
+    for command in [
+        vec!["why", "bc61184489c792ec224c23aabbcdcd1c"],
+        vec!["tail", "replies"],
+        vec!["topics", "create"],
+        vec!["tail", "x"],
+    ] {
         let ended = yingbin(&[&command[..], &["--json"]].concat());
         assert_eq!((ended.code, &ended.json()["ok"]), (1, &Value::Bool(false)), "{command:?}");
     }

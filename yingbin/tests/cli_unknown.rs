@@ -63,6 +63,23 @@ async fn unknown_ends_are_listed_and_decided_without_naming_anybody() {
     server.stop().await;
 }
 
+#[test]
+fn a_redis_that_is_away_is_named_without_its_password() {
+    let away = yingbin(&["unknown", "list", "--redis", "redis://operator:needle@127.0.0.1:1/2", "--json"]);
+    assert_eq!(away.code, 1, "{away:?}");
+    assert!(
+        away.json()["say"].as_str().unwrap().starts_with("Redis at 127.0.0.1:1 cannot be used"),
+        "{away:?}"
+    );
+    assert!(away.err.contains("Redis at 127.0.0.1:1 ") && !away.err.contains("needle"), "{}", away.err);
+    let malformed = yingbin(&["unknown", "list", "--redis", "needle"]);
+    assert_eq!(malformed.code, 64, "{malformed:?}");
+    assert!(
+        malformed.err.contains("redis://host:port") && !malformed.err.contains("needle"),
+        "{malformed:?}"
+    );
+}
+
 /// A Redis whose desk holds one event.
 async fn redis_with(event: &str) -> RedisServer {
     let server = RedisServer::start().await.unwrap();

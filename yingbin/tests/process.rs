@@ -67,6 +67,23 @@ async fn redis_ends_even_when_nobody_can_end_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_dies_is_told_at_once_and_ends_everything() {
+    let mut up = Up::present().await;
+    let pid = up.redis_pid().await;
+    assert!(Command::new("kill").args(["-9", &pid]).status().await.unwrap().success());
+    let sentence = format!("Redis (pid {pid}), which this process had started, was ended by signal 9");
+    until("a word about redis", async || up.told().contains(&sentence)).await;
+    assert_eq!(up.ended().await, Some(1), "{}", up.told());
+    let told = up.told();
+    assert!(!told.contains("No such process") && !told.contains("kill:"), "{told}");
+    assert!(!up.file().exists(), "nothing runs here any more");
+    for name in ["gateway", "profile", "simulator"] {
+        assert!(!up.listens(name).await, "{name} is still there: {told}");
+    }
+    assert_eq!(up.more().await, "", "nothing else on standard output, ever");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn it_can_be_interrupted_while_the_past_is_lived_through() {
     let mut up = Up::start(&[]);
     until("the past", async || up.told().contains("living through")).await;

@@ -42,13 +42,17 @@ async function backstage(path) {
   return answer.status === 404 ? undefined : json(answer);
 }
 
-/** What the items are called, by id; where nobody knows, the id is the name. */
+/** What items and topics are called, by id; where nobody knows, the id is the name. */
 const titles = {};
+const topics = {};
 export const titleOf = (id) => titles[id] ?? id;
+export const topicOf = (id) => topics[id] ?? id;
 
+/** The outcomes that are kept, `{ replies, kept_since_ms }`. */
 export const replies = (guest) => backstage(`/backstage/replies?${whose(guest)}`).then((answer) => {
   Object.assign(titles, answer?.titles);
-  return answer?.replies;
+  Object.assign(topics, answer?.topics);
+  return answer;
 });
 
 export const profile = (guest) => backstage(`/backstage/profile?${whose(guest)}`).then((answer) => answer?.profile ?? answer);

@@ -15,6 +15,14 @@ const KINDS = {
   linkReceived: "链接", linkClicked: "点开链接", unrecognised: "未识别",
 };
 
+const kindOf = (event) => Object.keys(KINDS).find((name) => event[name]);
+
+/** The arm for each `Event` of a push that has one. */
+const ARMS = {
+  user_enter_tempsession: "entered", enter: "entered", subscribe: "subscribed", unsubscribe: "unsubscribed", scan: "scanned",
+  click: "menuClicked", view: "menuViewed", location: "locationReported",
+};
+
 export class Backstage {
   constructor(element, world) {
     this.world = world;
@@ -45,9 +53,10 @@ export class Backstage {
 
   async show(phone, item) {
     this.phone = phone;
+    if (item !== this.item) this.element.scrollTop = 0;
+    this.item = item;
     for (const [n, chip] of [...this.chips.children].entries()) chip.setAttribute("aria-pressed", String(chip.textContent === phone.guest.name || (this.chips.children.length === 1 && n === 0)));
     const guest = phone.guest;
-    this.element.scrollTop = 0;
     const turn = (this.turn = {});
     let found = await this.find(phone, item);
     for (let tries = 1; tries < TRIES && found.waiting && this.turn === turn; tries++) {
@@ -62,25 +71,27 @@ export class Backstage {
   /** The record of the reply that this item belongs to. The outcome is published just after the message is sent. */
   async find(phone, item) {
     try {
-      const replies = await api.replies(phone.guest);
-      if (replies === undefined) return { alone: true };
-      const record = item.kind === "message" ? ofMessage(replies, item.message) : ofPush(replies, item.push);
+      const kept = await api.replies(phone.guest);
+      if (kept === undefined) return { alone: true };
+      const record = item.kind === "message" ? ofMessage(kept.replies, item.message) : ofPush(kept.replies, item.push);
+      const gone = !record && item.at < Number(kept.kept_since_ms ?? 0);
       const known = record?.reply?.decision?.enrichment;
       const profile = known?.profile ?? (await api.profile(phone.guest).catch(() => undefined));
-      return { record, profile, habits: known?.habits, asOf: Boolean(known), waiting: !record };
+      return { record, profile, habits: known?.habits, asOf: Boolean(known), gone, waiting: !record && !gone };
     } catch (error) {
       return { error };
     }
   }
 
-  draw(phone, item, { alone, error, record, profile, habits, asOf, waiting }) {
+  draw(phone, item, { alone, error, record, profile, habits, asOf, gone, waiting }) {
     const push = item.kind === "push" ? item.push : pushOf(phone, item, record);
     const now = Number(record?.reply?.endedAtMs ?? item.at);
     const parts = [];
     if (alone) parts.push(h("p", { class: "hint" }, both("模拟器单独运行，没有后台：这里只有推送。", "The simulator runs alone: only the push is known.")));
     if (error) parts.push(h("p", { class: "hint" }, `后台没有回答：${error.message}`));
     if (waiting) parts.push(h("p", { class: "hint waiting" }, both("等待决定发布…", "waiting for the outcome")));
-    if (!alone && !error && !waiting && !record) parts.push(h("p", { class: "hint" }, both("没有找到对应的决定。", "No outcome is known for this.")));
+    if (gone) parts.push(h("p", { class: "hint" }, both("时间久了，后台不再保留这件事的决定。", "No longer kept: the backstage has a guest's newest outcomes only.")));
+    if (!alone && !error && !waiting && !gone && !record) parts.push(h("p", { class: "hint" }, nothing(item)));
     if (record?.reply) parts.push(summary(record.reply), section("决定", "Decision", decision(record.reply)));
     if (profile) parts.push(section("客人", "Profile", person(profile, habits, now), asOf ? both("决定时所知", "as of the decision") : both("此刻所知", "as of now")));
     const pair = [];
@@ -88,6 +99,14 @@ export class Backstage {
     if (push) pair.push(section("推送", "Push", pushed(push)));
     this.paper.replaceChildren(...parts, h("div", { class: "pair" }, pair));
   }
+}
+
+/** Why there is no outcome of something that is not too old for one. */
+function nothing(item) {
+  if (item.kind === "message") return both("没有找到这条消息的决定。", "No outcome holds this message.");
+  const attempts = item.push?.attempts ?? [];
+  if (attempts.length && attempts.every((attempt) => attempt.status !== 200)) return both("网关没有收下这次推送，所以没有决定。", "The gateway has not taken this push, so nothing was decided.");
+  return both("还没有决定；再点一次，就再看一次。", "No outcome yet: tap it again to look again.");
 }
 
 function section(chinese, english, content, note) {
@@ -113,8 +132,19 @@ const canonical = (value) => JSON.stringify(value, (_, inner) =>
   inner && typeof inner === "object" && !Array.isArray(inner) ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1))) : inner);
 
 function ofPush(replies, push) {
-  const seconds = createTime(push);
-  return replies.filter(({ event, reply }) => Math.floor(Number(event?.occurredAtMs ?? reply?.occurredAtMs) / 1000) === seconds).sort(near(push.at))[0];
+  const field = Object.fromEntries(fields(push.document));
+  const seconds = Number(field.CreateTime);
+  const same = ({ event, reply }) => Math.floor(Number(event?.occurredAtMs ?? reply?.occurredAtMs) / 1000) === seconds && (!event || isOf(event, field));
+  return replies.filter(same).sort(near(push.at))[0];
+}
+
+/** Whether an event is of this push and not of another one in the same second. */
+function isOf(event, field) {
+  const kind = kindOf(event);
+  if (kind === undefined || kind === "unrecognised") return true;
+  const inner = event[kind];
+  if (field.MsgId) return inner.messageId === field.MsgId;
+  return kind === ARMS[(field.Event ?? "").toLowerCase()] && [inner.key, inner.url].every((key) => key === undefined || key === field.EventKey);
 }
 
 const createTime = (push) => Number(Object.fromEntries(fields(push.document)).CreateTime);
@@ -129,7 +159,7 @@ function pushOf(phone, item, record) {
 const table = (rows) => h("table", {}, rows.map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, value))));
 
 function event(event) {
-  const kind = Object.keys(KINDS).find((name) => event[name]);
+  const kind = kindOf(event);
   const inner = Object.entries(event[kind] ?? {}).map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]);
   return table([
     ["发生了", h("b", {}, KINDS[kind] ?? "—", " ", h("span", { lang: "en" }, kind ?? ""))],

@@ -19,10 +19,16 @@ export function summary(reply) {
   const until = Number(reply.untilMs ?? 0);
   return h("div", { class: `summary ${mood}` },
     h("p", { class: "outcome" }, both(chinese, english)),
-    h("p", { class: "because" }, reply.reason || `回复「${reply.decision?.reply || "—"}」`,
+    h("p", { class: "because" }, because(reply),
       until ? ` · 到 ${time(until)} 为止` : "", reply.decision?.neutral ? " · 普通版（当时认不出客人）" : ""),
     h("p", { class: "facts" }, parts(reply.parts ?? []), budget(reply.decision?.budget),
       took >= 0 && took < 600_000 ? h("span", { title: "CreateTime 只到秒 CreateTime counts whole seconds" }, `${(took / 1000).toFixed(1)} 秒内`) : null));
+}
+
+/** Where nothing was sent, that comes first. */
+function because(reply) {
+  const reason = reply.reason || `回复「${reply.decision?.reply || "—"}」`;
+  return (reply.parts ?? []).length ? reason : [both("没有消息", "no message"), `: ${reason}`];
 }
 
 function parts(parts) {

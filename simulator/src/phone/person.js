@@ -1,5 +1,6 @@
 // A profile, readable: what is known, what was said, what was learned.
 
+import { topicOf } from "./api.js";
 import { both, h, time } from "./dom.js";
 
 const SOURCES = { TRAIT_SOURCE_CRM: "客户档案", TRAIT_SOURCE_STATED: "本人所说", TRAIT_SOURCE_ASKED: "问过一次", TRAIT_SOURCE_LEARNED: "从行为得知" };
@@ -38,13 +39,13 @@ function tastes(tastes, now) {
   const rows = tastes.map((taste) => ({ ...taste, now: worth(taste, now) })).filter((taste) => Math.abs(taste.now) >= 0.01);
   rows.sort((a, b) => b.now - a.now);
   const most = Math.max(...rows.map((taste) => Math.abs(taste.now)), 0.01);
-  return rows.slice(0, 8).map((taste) => bar(taste.topic, Math.abs(taste.now) / most, taste.now.toFixed(2), (LASTS[taste.kind] ?? LASTS.TOPIC_KIND_NEWS)[0], taste.now < 0 ? "less" : ""));
+  return rows.slice(0, 8).map((taste) => bar(topicOf(taste.topic), Math.abs(taste.now) / most, taste.now.toFixed(2), (LASTS[taste.kind] ?? LASTS.TOPIC_KIND_NEWS)[0], taste.now < 0 ? "less" : ""));
 }
 
 function choices(habit, opinion) {
   const all = habit.choices ?? [];
   const sum = all.reduce((sum, choice) => sum + (choice.count ?? 0), 0) || 1;
-  const sure = opinion?.clear ? h("span", { class: "tag good" }, `有把握 ${(opinion.probability * 100).toFixed(0)}%`) : h("span", { class: "tag" }, "还不一定");
+  const sure = !opinion ? null : opinion.clear ? h("span", { class: "tag good" }, `有把握 ${(opinion.probability * 100).toFixed(0)}%`) : h("span", { class: "tag" }, "还不一定");
   return h("div", { class: "habit" }, h("p", {}, habit.name, " ", sure),
     [...all].sort((a, b) => (b.count ?? 0) - (a.count ?? 0)).map((choice) => bar(choice.value, (choice.count ?? 0) / sum, (choice.count ?? 0).toFixed(1), "")));
 }
@@ -55,7 +56,7 @@ function bar(name, share, value, note, kind = "") {
 
 function stances(preferences) {
   if (!preferences.length) return [];
-  return h("p", { class: "tags" }, preferences.map((said) => h("span", { class: said.stance === "STANCE_DROP" ? "tag bad" : "tag good" }, said.stance === "STANCE_DROP" ? "不看 " : "多看 ", said.topic)));
+  return h("p", { class: "tags" }, preferences.map((said) => h("span", { class: said.stance === "STANCE_DROP" ? "tag bad" : "tag good" }, said.stance === "STANCE_DROP" ? "不看 " : "多看 ", topicOf(said.topic))));
 }
 
 function visit(profile) {

@@ -76,7 +76,7 @@ export class Phone {
     else this.items.push({ kind, at: data.at ?? data.received_at, [kind]: data, born: Date.now() });
     this.items = this.items.slice(-SHOWN);
     this.follow = true;
-    if (kind === "message" && !known) this.world.choose(this, this.items.at(-1));
+    if (!known || this.world.chosen === known) this.world.choose(this, known ?? this.items.at(-1));
     else this.draw();
   }
 
@@ -151,15 +151,17 @@ export class Phone {
     const host = h("span", {}, new URL(address).host);
     const close = h("button", { type: "button", "aria-label": "关闭 Close", onclick: () => this.closeAll() }, "✕");
     const told = h("p", {});
-    const page = h("a", { href: address, target: "_blank", rel: "noopener noreferrer" }, both("在浏览器里打开原文", "Open the page ↗"));
+    const page = h("p", { class: "page" });
     this.screen.append(h("section", { class: "sheet", role: "dialog", "aria-label": title, onclick: (event) => event.stopPropagation() },
       h("header", {}, host, close), h("h2", {}, title ?? ""), told, page));
     close.focus();
-    if (!/\/c\/[^/]+$/.test(new URL(address).pathname)) return;
+    if (!/\/c\/[^/]+$/.test(new URL(address).pathname)) { page.replaceChildren(...leads(new URL(address))); return; }
     api.tap(address).then(({ status, location }) => {
-      const there = new URL(location ?? address, address);
-      host.textContent = there.host;
-      page.href = there;
+      if (location) {
+        const there = new URL(location, address);
+        host.textContent = there.host;
+        page.replaceChildren(...leads(there));
+      }
       told.replaceChildren(...(location ? both("这一点已经到了网关，口味从此记住。", "The gateway has this tap; the taste is learned from it.")
         : status === 410 ? both("这条链接已经过期，网关不再指路。", "This link has expired.") : [`网关回答 ${status}，没有说去哪里。`]));
     }).catch((error) => told.replaceChildren(`网关没有回答：${error.message}`));
@@ -226,6 +228,16 @@ export class Phone {
     this.screen.append(toast);
     setTimeout(() => toast.remove(), 4000);
   }
+}
+
+/** Names that are reserved for examples: nobody is there. */
+const NOBODY = /(^|\.)(example|test|invalid)$|(^|\.)example\.(com|net|org)$/;
+
+/** Where a link leads: to the business's own page, which can only be opened where there is one. */
+function leads(there) {
+  const whose = both("商家自己的网页：", "The business's own page:");
+  if (!NOBODY.test(there.hostname)) return [...whose, " ", h("a", { href: there.href, target: "_blank", rel: "noopener noreferrer" }, there.href, " ↗")];
+  return [...whose, " ", h("code", {}, there.href), " ", ...both("这个域名是留给例子的，那里没有网页。", "The name is reserved for examples, so there is no page to open.")];
 }
 
 const face = (person) => h("span", { class: "face", style: { "--hue": hue(person.openid) } }, person.name.slice(0, 1));

@@ -41,16 +41,19 @@ pub(crate) fn answer(errcode: i32) -> Value {
     if errcode == 0 {
         return json!({ "errcode": 0, "errmsg": "ok" });
     }
-    let text = errcode::lookup(errcode).map_or_else(|| token_text(errcode), |row| row.text);
+    let text = errcode::lookup(errcode).map_or_else(|| other_text(errcode), |row| row.text);
     json!({ "errcode": errcode, "errmsg": format!("{text} rid: {}", rid()) })
 }
 
-/// Texts of the codes that only token calls answer (global table of return codes).
-fn token_text(errcode: i32) -> &'static str {
+/// Texts of the codes that a send is never answered with (global table of return codes).
+fn other_text(errcode: i32) -> &'static str {
     match errcode {
         40002 => "invalid grant_type",
+        40066 => "invalid url",
         41002 => "appid missing",
         41004 => "appsecret missing",
+        43001 => "require GET method",
+        43002 => "require POST method",
         _ => "unknown error",
     }
 }

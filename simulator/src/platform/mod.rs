@@ -7,7 +7,7 @@ mod send;
 mod tokens;
 mod windows;
 
-pub(crate) use answer::carry_out;
+pub(crate) use answer::{answer, carry_out};
 pub(crate) use quota::Quotas;
 pub(crate) use send::send;
 pub(crate) use tokens::{Tokens, plain_token, stable_token};

@@ -1,6 +1,7 @@
 //! Access tokens: `cgi-bin/token` and `cgi-bin/stable_token`, with their different invalidation (`facts.md` §5).
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 
 use axum::Json;
 use axum::body::Bytes;
@@ -18,15 +19,15 @@ use crate::world::{Simulator, lock};
 const LIFE_MS: i64 = 7_200_000;
 /// How long a token that was replaced in the ordinary way stays usable.
 const OVERLAP_MS: i64 = 300_000;
-/// After its end a token is remembered this long, so that it is called expired and not unknown.
-const REMEMBERED_MS: i64 = 24 * 3_600_000;
 const FORCED_APART_MS: i64 = 30_000;
+const SEAL_DIGITS: usize = 16;
 
-/// Every token that was given out.
+/// The tokens that live. One that has ended is known by its seal alone, so that it is called expired for ever and nothing grows.
 #[derive(Debug, Default)]
 pub(crate) struct Tokens {
     issued: HashMap<String, Issued>,
     accounts: HashMap<usize, Current>,
+    seal: RandomState,
 }
 
 #[derive(Debug)]
@@ -91,15 +92,17 @@ impl Tokens {
     /// Whose token it is.
     ///
     /// # Errors
-    /// 41001 without one, 40014 for one that was never given out, 40001 for a replaced, 42001 for an expired one.
+    /// 41001 without one, 40014 for one that was never given out, 42001 for an expired, 40001 for a replaced one.
     pub(crate) fn check(&self, token: Option<&str>, now_ms: i64) -> Result<usize, Refusal> {
         let token = token.filter(|token| !token.is_empty()).ok_or(Refusal::of(41001))?;
-        let issued = self.issued.get(token).ok_or(Refusal::of(40014))?;
-        if issued.replaced_at_ms.is_some_and(|at| at <= now_ms) {
-            return Err(Refusal::of(40001));
-        }
+        let Some(issued) = self.issued.get(token) else {
+            return Err(Refusal::of(if self.has_sealed(token) { 42001 } else { 40014 }));
+        };
         if issued.expires_at_ms <= now_ms {
             return Err(Refusal::of(42001));
+        }
+        if issued.replaced_at_ms.is_some_and(|at| at <= now_ms) {
+            return Err(Refusal::of(40001));
         }
         Ok(issued.account)
     }
@@ -111,11 +114,22 @@ impl Tokens {
     }
 
     fn issue(&mut self, account: usize, now_ms: i64) -> Given {
-        self.issued.retain(|_, issued| issued.expires_at_ms + REMEMBERED_MS > now_ms);
-        let token = format!("SIM_{:032x}{:032x}{:032x}", word(), word(), word());
+        self.issued.retain(|_, issued| issued.expires_at_ms > now_ms);
+        let token = self.sealed(&format!("SIM_{:032x}{:032x}{:016x}", word(), word(), rand::random::<u64>()));
         let issued = Issued { account, expires_at_ms: now_ms + LIFE_MS, replaced_at_ms: None };
         self.issued.insert(token.clone(), issued);
         Given { token, expires_in: LIFE_MS / 1000 }
+    }
+
+    /// The words with what only this platform can put behind them.
+    fn sealed(&self, words: &str) -> String {
+        format!("{words}{:016x}", self.seal.hash_one(words))
+    }
+
+    /// Whether it was given out here, however long ago.
+    fn has_sealed(&self, token: &str) -> bool {
+        let words = token.len().checked_sub(SEAL_DIGITS).and_then(|end| token.get(..end));
+        words.is_some_and(|words| self.sealed(words) == token)
     }
 
     fn replace(&mut self, token: Option<String>, at_ms: i64) {
@@ -223,59 +237,4 @@ fn stable(simulator: &Simulator, request: &TokenRequest, account: usize) -> Resu
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const T0: i64 = 1_754_000_000_000;
-
-    fn code(tokens: &Tokens, given: &Given, now_ms: i64) -> i32 {
-        tokens.check(Some(&given.token), now_ms).map_or_else(|refusal| refusal.errcode, |_| 0)
-    }
-
-    #[test]
-    fn a_plain_token_leaves_the_one_before_five_minutes_and_the_stable_one_alone() {
-        let mut tokens = Tokens::default();
-        let stable = tokens.stable(0, T0);
-        let first = tokens.plain(0, T0);
-        let second = tokens.plain(0, T0 + 1000);
-        assert_ne!(first, second);
-        assert_eq!(code(&tokens, &first, T0 + 300_999), 0);
-        assert_eq!(code(&tokens, &first, T0 + 301_000), 40001);
-        assert_eq!(code(&tokens, &second, T0 + 301_000), 0);
-        assert_eq!(code(&tokens, &stable, T0 + 301_000), 0);
-        assert_eq!(code(&tokens, &second, T0 + 7_201_000), 42001);
-    }
-
-    #[test]
-    fn a_stable_token_stays_until_its_last_five_minutes() {
-        let mut tokens = Tokens::default();
-        let first = tokens.stable(0, T0);
-        let same = tokens.stable(0, T0 + 6_855_000);
-        assert_eq!(same, Given { token: first.token.clone(), expires_in: 345 });
-        let next = tokens.stable(0, T0 + 6_900_001);
-        assert_ne!(next.token, first.token);
-        assert_eq!(code(&tokens, &first, T0 + 7_199_999), 0, "both are good in the overlap");
-        assert_eq!(code(&tokens, &first, T0 + 7_200_000), 42001);
-    }
-
-    #[test]
-    fn a_forced_refresh_ends_the_one_before_at_once_and_not_twice_in_thirty_seconds() {
-        let mut tokens = Tokens::default();
-        let first = tokens.stable(0, T0);
-        let second = tokens.forced(0, T0 + 1).expect("the first may be forced");
-        assert_eq!(code(&tokens, &first, T0 + 1), 40001);
-        assert_eq!(tokens.forced(0, T0 + 30_000), None);
-        assert_eq!(code(&tokens, &second, T0 + 30_000), 0);
-        assert!(tokens.forced(0, T0 + 30_001).is_some());
-    }
-
-    #[test]
-    fn accounts_do_not_share_tokens_and_strangers_are_named() {
-        let mut tokens = Tokens::default();
-        let (a, b) = (tokens.stable(0, T0), tokens.stable(1, T0));
-        assert_eq!(tokens.check(Some(&a.token), T0).ok(), Some(0));
-        assert_eq!(tokens.check(Some(&b.token), T0).ok(), Some(1));
-        assert_eq!(tokens.check(None, T0).unwrap_err().errcode, 41001);
-        assert_eq!(tokens.check(Some("x"), T0).unwrap_err().errcode, 40014);
-    }
-}
+mod tests;

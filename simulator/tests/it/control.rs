@@ -155,6 +155,37 @@ async fn a_question_that_is_not_understood_is_refused_as_json_that_says_why() {
     assert!(harness.gateway.pushed().is_empty());
 }
 
+#[tokio::test]
+async fn an_address_that_is_none_is_answered_in_the_form_of_its_part() {
+    let harness = Harness::start(|_| ()).await;
+    for (method, path, status, says) in [
+        ("GET", "/sim/peoples", 404, "/sim/peoples"),
+        ("POST", "/sim/", 404, "/sim/"),
+        ("PUT", "/sim/people", 405, "PUT"),
+        ("GET", "/sim/push", 405, "GET"),
+    ] {
+        let method = method.parse().unwrap();
+        let answer = harness.http.request(method, format!("{}{path}", harness.address)).send().await.unwrap();
+        assert_eq!(answer.status(), status, "{path}");
+        refused_with(answer, says).await;
+    }
+    for (method, path, status, code) in [
+        ("GET", "/cgi-bin/user/info", 404, 40066),
+        ("GET", "/cgi-bin/stable_token", 405, 43002),
+        ("POST", "/cgi-bin/token", 405, 43001),
+    ] {
+        let method = method.parse().unwrap();
+        let answer = harness.http.request(method, format!("{}{path}", harness.address)).send().await.unwrap();
+        assert_eq!(answer.status(), status, "{path}");
+        let answer: Value = answer.json().await.unwrap();
+        assert_eq!(answer["errcode"], code, "{path}: {answer}");
+        let text = answer["errmsg"].as_str().unwrap();
+        assert!(text.contains(" rid: ") && !text.starts_with("unknown"), "{path}: {answer}");
+    }
+    let elsewhere = harness.http.get(format!("{}/nowhere", harness.address)).send().await.unwrap();
+    assert_eq!((elsewhere.status().as_u16(), elsewhere.text().await.unwrap().as_str()), (404, ""));
+}
+
 /// `curl -d` calls every body a form, and some clients say nothing.
 #[tokio::test]
 async fn a_body_is_json_whatever_its_content_type_says() {
@@ -188,6 +219,10 @@ async fn an_act_is_delivered_as_often_as_it_asks_for() {
 
 async fn refused(request: reqwest::RequestBuilder, why: &str) {
     let answer = request.send().await.unwrap();
+    refused_with(answer, why).await;
+}
+
+async fn refused_with(answer: reqwest::Response, why: &str) {
     assert!(answer.status().is_client_error(), "{why}: {}", answer.status());
     let answer: Value = answer.json().await.unwrap();
     assert_eq!(answer["ok"], false, "{answer}");

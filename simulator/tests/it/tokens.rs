@@ -31,6 +31,9 @@ async fn the_older_endpoint_replaces_and_the_stable_one_keeps() {
     assert_eq!(errcode(&harness, &stable).await, 42001);
     assert_eq!(errcode(&harness, "").await, 41001);
     assert_eq!(errcode(&harness, "SIM_stranger").await, 40014);
+    harness.clock.advance(std::time::Duration::from_secs(61 * 86_400));
+    harness.token("paper").await;
+    assert_eq!(errcode(&harness, &stable).await, 42001, "two months later, too");
 }
 
 #[tokio::test]

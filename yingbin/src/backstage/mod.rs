@@ -35,6 +35,15 @@ struct Seen {
     replies: VecDeque<(u64, Reply)>,
 }
 
+/// The newest that is kept of a user.
+#[derive(Clone, Debug)]
+pub struct Newest {
+    /// Outcomes with their events, newest last.
+    pub told: Vec<(Option<Event>, Reply)>,
+    /// What ended before this is no longer kept, Unix milliseconds; 0: nothing has been left out.
+    pub kept_since_ms: i64,
+}
+
 /// A moment in the stream of events and outcomes.
 #[derive(Clone, Copy, Debug)]
 pub struct Mark(u64);
@@ -99,6 +108,25 @@ impl Backstage {
     pub fn story_of(&self, openid: &str) -> Vec<(Option<Event>, Reply)> {
         let replies = self.replies_of(openid, Mark(0));
         replies.into_iter().map(|reply| (self.event_of(&reply.event_id), reply)).collect()
+    }
+
+    /// The newest `most` of them.
+    #[must_use]
+    pub fn newest_of(&self, openid: &str, most: usize) -> Newest {
+        let mut told = self.story_of(openid);
+        let left_out = told.len().saturating_sub(most);
+        told.drain(..left_out);
+        let oldest =
+            if left_out > 0 { told.first().map(|(_, reply)| reply.ended_at_ms) } else { self.forgotten() };
+        Newest { told, kept_since_ms: oldest.unwrap_or(0) }
+    }
+
+    /// The end of the oldest outcome that is kept, once others have been forgotten.
+    fn forgotten(&self) -> Option<i64> {
+        let seen = self.lock();
+        (seen.replies.len() == KEPT)
+            .then(|| seen.replies.front().map(|(_, reply)| reply.ended_at_ms))
+            .flatten()
     }
 
     fn event_of(&self, id: &str) -> Option<Event> {

@@ -20,7 +20,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tonic::transport::Channel;
 
-use super::Backstage;
+use super::{Backstage, Newest};
 use crate::{example::Example, json::to_json};
 
 #[derive(Clone)]
@@ -29,6 +29,8 @@ struct Behind {
     profiles: ProfileServiceClient<Channel>,
     app_ids: Vec<(String, String)>,
     titles: Arc<BTreeMap<String, String>>,
+    /// Names of topics by account.
+    topics: Arc<BTreeMap<String, BTreeMap<String, String>>>,
 }
 
 /// Outcomes of one guest that the page is given.
@@ -37,16 +39,18 @@ const SHOWN: usize = 60;
 /// `GET /backstage/replies?openid=…` and `GET /backstage/profile?account=…&openid=…`.
 ///
 /// # Errors
-/// The address of profile-service is none.
+/// The address of profile-service is none, or a playbook cannot be read.
 pub fn routes(backstage: Backstage, profile: &str, examples: &[Example], items: &[Item]) -> Result<Router> {
     let channel = Channel::from_shared(profile.to_owned())?.connect_lazy();
     let accounts =
         examples.iter().map(|example| (example.account.name.clone(), example.account.app_id.clone()));
+    let topics = examples.iter().map(|example| Ok((example.account.name.clone(), example.topics()?)));
     let behind = Behind {
         backstage,
         profiles: ProfileServiceClient::new(channel),
         app_ids: accounts.collect(),
         titles: Arc::new(items.iter().map(|item| (item.id.clone(), item.title.clone())).collect()),
+        topics: Arc::new(topics.collect::<Result<_>>()?),
     };
     Ok(Router::new()
         .route("/backstage/replies", get(replies))
@@ -77,15 +81,19 @@ fn understood(asked: Searched) -> Result<Asked, (StatusCode, Json<Value>)> {
 
 async fn replies(State(behind): State<Behind>, asked: Searched) -> Answer {
     let asked = understood(asked)?;
-    let story = behind.backstage.story_of(&asked.openid);
+    let Newest { told, kept_since_ms } = behind.backstage.newest_of(&asked.openid, SHOWN);
     let entry = |(event, reply): &(Option<Event>, Reply)| {
         json!({
             "event": event.as_ref().map(to_json),
             "reply": to_json(reply),
         })
     };
-    let newest = story.iter().skip(story.len().saturating_sub(SHOWN));
-    Ok(Json(json!({"replies": newest.map(entry).collect::<Vec<_>>(), "titles": *behind.titles})))
+    Ok(Json(json!({
+        "replies": told.iter().map(entry).collect::<Vec<_>>(),
+        "kept_since_ms": kept_since_ms,
+        "titles": *behind.titles,
+        "topics": behind.topics.get(&asked.account),
+    })))
 }
 
 async fn profile_of(State(mut behind): State<Behind>, asked: Searched) -> Answer {

@@ -15,9 +15,11 @@ pub mod tail;
 mod time;
 pub mod topics;
 pub mod unknown;
+pub mod usage;
 pub mod who;
 pub mod why;
 
 pub use lines::Problem;
 pub use output::Output;
 pub use servers::{Account, KafkaFlags, ProfileFlags, Servers};
+pub use usage::Usage;

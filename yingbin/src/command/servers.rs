@@ -5,10 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow};
 use clap::Args;
 use runtime::kafka::{GroupProtocol, Kafka};
 use serde::Deserialize;
+
+use super::{Usage, usage};
 
 const UP_FILE: &str = ".yingbin/up.json";
 
@@ -66,6 +68,8 @@ pub struct Account {
 #[derive(Debug, Deserialize)]
 struct Up {
     gateway: String,
+    #[serde(default)]
+    simulator: String,
     profile: String,
     kafka: String,
     redis: String,
@@ -100,7 +104,7 @@ impl Servers {
         let properties = flags.kafka_property.iter().map(|property| {
             let (key, value) = property
                 .split_once('=')
-                .ok_or_else(|| anyhow!("--kafka-property {property}: write it as key=value"))?;
+                .ok_or_else(|| Usage::new(format!("--kafka-property {property}: write it as key=value")))?;
             Ok((key.to_owned(), value.to_owned()))
         });
         Ok(Kafka {
@@ -115,14 +119,16 @@ impl Servers {
     /// Address of profile-service.
     ///
     /// # Errors
-    /// Nobody says where it is.
+    /// Nobody says where it is, or it is no address.
     pub fn profile(&self, flags: &ProfileFlags) -> anyhow::Result<String> {
         let up = self.up.as_ref().map(|up| up.profile.clone());
-        choose(flags.profile.as_ref(), up, "PROFILE_URL").ok_or_else(|| {
+        let url = choose(flags.profile.as_ref(), up, "PROFILE_URL").ok_or_else(|| {
             anyhow!(
                 "no profile-service found: start `yingbin up`, or give --profile http://host:50051, or set PROFILE_URL"
             )
-        })
+        })?;
+        usage::address("--profile", &url, "http://host:50051")?;
+        Ok(url)
     }
 
     /// Address of the ledger's Redis; it may hold a password.
@@ -140,24 +146,30 @@ impl Servers {
     ///
     /// # Errors
     /// Nothing is running, or it has no such account.
-    pub fn account(&self, name: &str) -> anyhow::Result<(&Account, String)> {
+    pub fn account(&self, name: &str) -> Result<(&Account, String), Usage> {
         let up = self.up.as_ref().ok_or_else(|| {
-            anyhow!(
-                "--account needs a running `yingbin up`; without one give --url, --token, --app-id and --mode"
-            )
+            Usage::new(format!(
+                "--account {name} needs a `yingbin up` that runs in this folder or above it, and none does; without one \
+                 give --url, --token, --app-id and --mode"
+            ))
         })?;
-        let account =
-            up.accounts.iter().find(|account| account.name == name).ok_or_else(|| {
-                anyhow!("`yingbin up` has no account {name:?}; it has {}", names(&up.accounts))
-            })?;
+        let account = up.accounts.iter().find(|account| account.name == name).ok_or_else(|| {
+            Usage::new(format!("`yingbin up` has no account {name:?}; it has {}", names(&up.accounts)))
+        })?;
         Ok((account, format!("{}{}", up.gateway.trim_end_matches('/'), account.path)))
+    }
+
+    /// Where the simulator of a running `yingbin up` is.
+    #[must_use]
+    pub fn simulator(&self) -> Option<&str> {
+        self.up.as_ref().map(|up| up.simulator.as_str()).filter(|address| !address.is_empty())
     }
 
     /// The AppId that is meant: a name of a running `yingbin up`, else the text itself; without one the only account.
     ///
     /// # Errors
     /// Nothing was given and there is not exactly one account.
-    pub fn app_id(&self, account: Option<&str>) -> anyhow::Result<String> {
+    pub fn app_id(&self, account: Option<&str>) -> Result<String, Usage> {
         let accounts = self.up.as_ref().map_or(&[][..], |up| &up.accounts);
         match (account, accounts) {
             (Some(given), known) => {
@@ -165,12 +177,18 @@ impl Servers {
                 match named {
                     Some(account) => Ok(account.app_id.clone()),
                     None if known.is_empty() || given.starts_with("wx") => Ok(given.to_owned()),
-                    None => bail!("there is no account {given}: say --account {}, or an AppId", names(known)),
+                    None => Err(Usage::new(format!(
+                        "there is no account {given}: `yingbin up` has {}; an AppId begins with wx",
+                        names(known)
+                    ))),
                 }
             }
             (None, [only]) => Ok(only.app_id.clone()),
-            (None, []) => bail!("say whose user it is: --account APP_ID"),
-            (None, many) => bail!("say whose user it is: --account {}", names(many)),
+            (None, []) => Err(Usage::new("--account APP_ID is missing: whose user is it?")),
+            (None, many) => Err(Usage::new(format!(
+                "--account is missing: whose user is it? `yingbin up` has {}",
+                names(many)
+            ))),
         }
     }
 }
@@ -210,6 +228,7 @@ mod tests {
         };
         let up = Up {
             gateway: "http://127.0.0.1:8080/".into(),
+            simulator: String::new(),
             profile: "http://127.0.0.1:50051".into(),
             kafka: "127.0.0.1:9092".into(),
             redis: "redis://127.0.0.1:6379".into(),

@@ -11,10 +11,11 @@ use content_service::ledger::{
     desk::{Choice, Decided, Desk, Unknown, Waiting},
 };
 use proto::reply::Outcome;
+use redis::IntoConnectionInfo as _;
 use runtime::redis::{Redis, RedisConfig};
 use serde_json::{Value, json};
 
-use super::{Output, Servers, output::exit, servers::RedisFlags};
+use super::{Output, Servers, Usage, output::exit, servers::RedisFlags};
 
 /// For so long a resend's end is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -56,17 +57,27 @@ pub struct DecideFlags {
 /// # Errors
 /// Redis is not found or does not answer.
 pub async fn run(command: UnknownCommand, now_ms: i64) -> anyhow::Result<ExitCode> {
-    match command {
-        UnknownCommand::List(flags) => list(&desk(&flags.redis)?, flags.output).await,
-        UnknownCommand::Resend(flags) => decide(flags, Choice::Resend, now_ms).await,
-        UnknownCommand::Drop(flags) => decide(flags, Choice::Drop, now_ms).await,
-    }
+    let (UnknownCommand::List(ListFlags { redis, .. })
+    | UnknownCommand::Resend(DecideFlags { redis, .. })
+    | UnknownCommand::Drop(DecideFlags { redis, .. })) = &command;
+    let (desk, address) = desk(redis)?;
+    let answered = match command {
+        UnknownCommand::List(flags) => list(&desk, flags.output).await,
+        UnknownCommand::Resend(flags) => decide(&desk, flags, Choice::Resend, now_ms).await,
+        UnknownCommand::Drop(flags) => decide(&desk, flags, Choice::Drop, now_ms).await,
+    };
+    answered.with_context(|| {
+        format!("Redis at {address} cannot be used: is it running, and is it that of content-service?")
+    })
 }
 
-fn desk(flags: &RedisFlags) -> anyhow::Result<Desk> {
+/// And where it is, without a password.
+fn desk(flags: &RedisFlags) -> anyhow::Result<(Desk, String)> {
     let config = RedisConfig { url: Servers::find()?.redis(flags)?, deadline: Duration::from_secs(5) };
-    let redis = Redis::new(&config, &flags.namespace).context("the address of redis cannot be used")?;
-    Ok(Desk::new(redis))
+    let none = || Usage::new("the address of Redis is none: write it as redis://host:port");
+    let address = config.url.as_str().into_connection_info().map_err(|_| none())?.addr().to_string();
+    let redis = Redis::new(&config, &flags.namespace).map_err(|_| none())?;
+    Ok((Desk::new(redis), address))
 }
 
 async fn list(desk: &Desk, output: Output) -> anyhow::Result<ExitCode> {
@@ -100,8 +111,7 @@ fn waiting_json(one: &Waiting) -> Value {
     Value::Object(map)
 }
 
-async fn decide(flags: DecideFlags, choice: Choice, now_ms: i64) -> anyhow::Result<ExitCode> {
-    let desk = desk(&flags.redis)?;
+async fn decide(desk: &Desk, flags: DecideFlags, choice: Choice, now_ms: i64) -> anyhow::Result<ExitCode> {
     let waiting = desk.waiting().await?;
     let said = match waiting.into_iter().find(|one| one.unknown.event_id == flags.event_id) {
         None => Err(format!(
@@ -118,7 +128,7 @@ async fn decide(flags: DecideFlags, choice: Choice, now_ms: i64) -> anyhow::Resu
         }
         Some(one) => {
             desk.decide(&one.unknown, Decided { choice, at_ms: now_ms }).await?;
-            done(&desk, &one.unknown, choice).await?
+            done(desk, &one.unknown, choice).await?
         }
     };
     let (good, say) = match said {

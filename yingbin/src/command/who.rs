@@ -13,11 +13,14 @@ use proto::{
 use serde_json::json;
 use tonic::{Code, transport::Endpoint};
 
-use super::{Output, ProfileFlags, Servers};
+use super::{Output, ProfileFlags, Servers, Usage};
 use crate::json;
 
 /// A person is waiting at the terminal; the service itself answers within 150 ms or says that its store is away.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Mr Li of the examples.
+pub const EXAMPLE: &str = "Example: yingbin who oQjLiQTuNzuNGrTFhxhavBToSo2I --account qianjiang";
 
 /// Who is meant.
 #[derive(Args, Debug)]
@@ -36,14 +39,14 @@ pub struct WhoFlags {
 /// Runs it. Exit code 1: nobody is known under this name.
 ///
 /// # Errors
-/// profile-service is not found or does not answer, or no account is named for an openid.
+/// profile-service is not found or does not answer, what is named cannot be one, or no account is named for an openid.
 pub async fn run(flags: WhoFlags) -> anyhow::Result<ExitCode> {
     let servers = Servers::find()?;
-    let name = match external(&flags.user) {
+    let name = match external(&flags.user)? {
         Some(external) => Name::External(external),
         None => {
-            let app_id = servers.app_id(flags.account.as_deref())?;
-            Name::User(User { app_id, openid: flags.user.clone() })
+            let openid = openid(&flags.user)?;
+            Name::User(User { app_id: servers.app_id(flags.account.as_deref())?, openid })
         }
     };
     let Some(profile) = get(&servers.profile(&flags.profile)?, name).await? else {
@@ -56,9 +59,25 @@ pub async fn run(flags: WhoFlags) -> anyhow::Result<ExitCode> {
 }
 
 /// An openid holds no colon.
-fn external(user: &str) -> Option<ExternalId> {
-    let (namespace, id) = user.split_once(':')?;
-    Some(ExternalId { namespace: namespace.to_owned(), id: id.to_owned() })
+fn external(user: &str) -> Result<Option<ExternalId>, Usage> {
+    let Some((namespace, id)) = user.split_once(':') else { return Ok(None) };
+    if namespace.is_empty() || id.is_empty() {
+        return Err(Usage::new(format!(
+            "{user:?} is no NAMESPACE:ID: both sides of the colon say something"
+        )));
+    }
+    Ok(Some(ExternalId { namespace: namespace.to_owned(), id: id.to_owned() }))
+}
+
+fn openid(user: &str) -> Result<String, Usage> {
+    let letter = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
+    if user.is_empty() || !user.chars().all(letter) {
+        return Err(Usage::new(format!(
+            "{user:?} is no openid, which holds letters, digits, - and _: the phone's address shows that of its guest, \
+             `yingbin tail events` those of all"
+        )));
+    }
+    Ok(user.to_owned())
 }
 
 async fn get(url: &str, name: Name) -> anyhow::Result<Option<Profile>> {

@@ -20,15 +20,20 @@ use runtime::kafka::Kafka;
 use serde_json::json;
 
 use super::{
-    KafkaFlags, Output, Servers, progress,
+    KafkaFlags, Output, Servers, Usage, progress,
     records::{Records, Start},
 };
 use crate::json;
+
+/// An id is 32 hex digits.
+pub const EXAMPLE: &str = "Example: yingbin why bc61184489c792ec224c23aabbcdcd1c
+Ids are told by `yingbin push send`, `yingbin tail replies` and the phone's backstage.";
 
 /// Which event.
 #[derive(Args, Debug)]
 pub struct WhyFlags {
     /// Id of the event, 32 hex digits: `ce_id` of `yingbin tail events` or `replies`.
+    #[arg(value_parser = event_id)]
     event_id: String,
     #[command(flatten)]
     kafka: KafkaFlags,
@@ -53,6 +58,19 @@ pub async fn run(flags: WhyFlags) -> anyhow::Result<ExitCode> {
     };
     flags.output.answer(|| json::to_json(&reply), || page::of(&reply))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The id of a revision has its number behind a slash.
+fn event_id(given: &str) -> Result<String, Usage> {
+    let id = given.split('/').next().unwrap_or_default().to_ascii_lowercase();
+    let digits = id.bytes().filter(u8::is_ascii_hexdigit).count();
+    if digits == 32 && id.len() == 32 {
+        return Ok(id);
+    }
+    Err(Usage::new(format!(
+        "an id has 32 hex digits, this one has {digits} in {} characters",
+        id.chars().count()
+    )))
 }
 
 /// Looks through the topic from its beginning to the end that is seen now. An outcome that waits for a person may have a revision

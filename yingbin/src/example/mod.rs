@@ -4,13 +4,14 @@ mod account;
 mod person;
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, Result, ensure};
 use proto::content::Item;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 
 pub use account::{Account, Button};
 pub use person::{Habit, Person, Said, Visits};
@@ -65,6 +66,19 @@ impl Example {
     #[must_use]
     pub fn playbook(&self) -> PathBuf {
         self.folder.join("playbook.yaml")
+    }
+
+    /// What the playbook calls its topics, by id.
+    ///
+    /// # Errors
+    /// The playbook is missing or cannot be understood.
+    pub fn topics(&self) -> Result<BTreeMap<String, String>> {
+        #[derive(Deserialize)]
+        struct Named {
+            #[serde(default)]
+            topics: BTreeMap<String, String>,
+        }
+        Ok(yaml::<Named>(&self.playbook())?.topics)
     }
 
     /// The weather's file: city → weather.

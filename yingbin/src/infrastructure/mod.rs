@@ -14,7 +14,7 @@ use runtime::{
 use tempfile::TempDir;
 
 pub use kafka::EmbeddedKafka;
-pub use redis::RedisServer;
+pub use redis::{RedisEnded, RedisServer};
 
 use crate::command::topics;
 
@@ -130,6 +130,17 @@ impl Infrastructure {
             .map(|_| "Redis (a child process without persistence, so redis.durability is assumed)");
         let spool = "what the gateway keeps while Kafka is away";
         kafka.into_iter().chain(redis).chain([spool]).collect()
+    }
+
+    /// Waits until the Redis that was started here ends by itself; never, if that is somebody else's.
+    pub fn redis_ended(&self) -> impl Future<Output = RedisEnded> + Send + use<> {
+        let ended = self.redis_server.as_ref().map(RedisServer::ended);
+        async {
+            match ended {
+                Some(ended) => ended.await,
+                None => std::future::pending().await,
+            }
+        }
     }
 
     /// Ends what was started here, Redis last.

@@ -48,11 +48,14 @@ pub async fn run(flags: StoryFlags) -> Result<ExitCode> {
         outside: Outside::from_environment(&flags.namespace),
     };
     let system = System::start(setup).await?;
-    let played = async {
+    let playing = async {
         system.live_the_past(&|_, _| {}).await?;
         Stage::new(&system, &mut page)?.play(&script).await
     };
-    let played = played.await;
+    let played = tokio::select! {
+        ended = system.redis_ended() => Err(ended.into()),
+        played = playing => played,
+    };
     let stopped = system.stop().await;
     let played = played?;
     stopped?;

@@ -104,7 +104,10 @@ fn why(decision: &Decision) -> String {
         slots.map(|slot| format!("{} = {}", slot.name, slot.item_ids.join(", "))).collect();
     let sources: Vec<&str> = decision.sources.iter().map(|source| source.name.as_str()).collect();
     let neutral = if decision.neutral { " (neutral)" } else { "" };
-    format!("decided “{}”{neutral}: {}", decision.reply, [slots.join("; "), sources.join(", ")].join(" · "))
+    let by: Vec<String> =
+        [slots.join("; "), sources.join(", ")].into_iter().filter(|by| !by.is_empty()).collect();
+    let by = if by.is_empty() { String::new() } else { format!(": {}", by.join(" · ")) };
+    format!("decided “{}”{neutral}{by}", decision.reply)
 }
 
 /// A text as a reader sees it: links are their titles.
@@ -133,6 +136,21 @@ mod tests {
         assert_eq!(pushed(click), "event CLICK CHECK_IN");
         assert_eq!(pushed(r#"{"MsgType":"text","Content":"你好"}"#), "text 你好");
         assert_eq!(pushed("not readable <"), "not readable <");
+    }
+
+    #[test]
+    fn a_decision_tells_what_it_has_and_no_empty_places() {
+        let mut decision = Decision { reply: "hello".into(), ..Decision::default() };
+        assert_eq!(why(&decision), "decided “hello”");
+        decision.sources = vec![proto::reply::SourceValue { name: "weather".into(), ..Default::default() }];
+        assert_eq!(why(&decision), "decided “hello”: weather");
+        decision.slots = vec![proto::reply::Slot {
+            name: "lead".into(),
+            item_ids: vec!["a".into(), "b".into()],
+            ..Default::default()
+        }];
+        decision.neutral = true;
+        assert_eq!(why(&decision), "decided “hello” (neutral): lead = a, b · weather");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::{
     file::{self, UpFile},
     system::System,
 };
+use crate::folders;
 
 /// The addresses of a running system.
 #[derive(Debug)]
@@ -72,10 +73,12 @@ impl Announcement {
         }
         Ok(())
     }
+}
 
+impl Drop for Announcement {
     /// Removes the file, if it is this system's: that runs here no more.
-    pub fn remove(self) {
-        if let Some(Err(error)) = self.file.map(UpFile::remove) {
+    fn drop(&mut self) {
+        if let Some(Err(error)) = self.file.take().map(UpFile::remove) {
             tracing::warn!(%error, "up.json could not be removed");
         }
     }
@@ -93,7 +96,7 @@ fn banner(system: &System) -> String {
          kafka      {kafka}\n    \
          redis      {redis}\n\n  \
          volatile   {volatile}: gone when this ends\n  \
-         next       open the phone, choose 李大爷, let him enter; ask `yingbin tail replies` in another terminal\n  \
+         next       open the phone, choose 李大爷, let him enter; ask `{program} tail replies` in another terminal\n  \
          stop       Ctrl-C\n\n",
         simulator = addresses.simulator,
         gateway = addresses.gateway,
@@ -101,6 +104,7 @@ fn banner(system: &System) -> String {
         kafka = system.kafka().bootstrap,
         redis = system.redis().url,
         volatile = system.volatile().join(" and "),
+        program = folders::program(),
     )
 }
 

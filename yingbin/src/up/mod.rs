@@ -7,7 +7,7 @@ mod running;
 mod services;
 mod system;
 
-use std::{io::IsTerminal as _, path::PathBuf, time::Duration};
+use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -35,35 +35,44 @@ pub struct UpFlags {
     namespace: String,
 }
 
-/// Runs until Ctrl-C or SIGTERM.
+/// Runs until Ctrl-C or SIGTERM, or until something ends that must not: that is told at once, and everything else ends in order.
 ///
 /// # Errors
-/// Something could not be started or failed; the error says what would help.
-pub async fn run(flags: UpFlags) -> Result<()> {
+/// Something could not be started, or did not end in order; the error says what would help.
+pub async fn run(flags: UpFlags) -> Result<ExitCode> {
     let shutdown = runtime::process::on_signal()?;
     let examples = match flags.examples {
         Some(folder) => Example::read_all(&folder)?,
         None => Example::read_all(&examples_folder()?)?,
     };
     let setup = Setup { examples, ports: flags.ports, outside: Outside::from_environment(&flags.namespace) };
-    let Some(started) = shutdown.run_until_cancelled(System::start(setup)).await else { return Ok(()) };
+    let Some(started) = shutdown.run_until_cancelled(System::start(setup)).await else {
+        return Ok(ExitCode::SUCCESS);
+    };
     let mut system = started?;
-    let announced = shutdown.run_until_cancelled(present(&system, flags.json)).await;
-    let ended = match announced {
-        Some(Ok(announcement)) => {
-            let ended = tokio::select! {
-                () = shutdown.cancelled() => Ok(()),
-                failure = system.failure() => Err(failure),
-            };
-            announcement.remove();
-            ended
+    let ran = shutdown.run_until_cancelled(serve(&mut system, flags.json)).await;
+    let code = match ran {
+        Some(failure) => {
+            eprintln!("yingbin: {failure:#}");
+            ExitCode::FAILURE
         }
-        Some(Err(error)) => Err(error),
-        None => Ok(()),
+        None => ExitCode::SUCCESS,
     };
     eprintln!("ending …");
-    let stopped = system.stop().await;
-    ended.and(stopped)
+    system.stop().await?;
+    Ok(code)
+}
+
+/// Reaches the present and serves until something fails. Dropped, it takes its announcement back.
+async fn serve(system: &mut System, json: bool) -> anyhow::Error {
+    let reached = tokio::select! {
+        ended = system.redis_ended() => Err(ended.into()),
+        announced = present(system, json) => announced,
+    };
+    match reached {
+        Ok(_announcement) => system.failure().await,
+        Err(failure) => failure,
+    }
 }
 
 async fn present(system: &System, json: bool) -> Result<Announcement> {

@@ -24,7 +24,7 @@ use crate::{
     backstage::{self, Backstage},
     command::items,
     example::Example,
-    infrastructure::{Infrastructure, Outside},
+    infrastructure::{Infrastructure, Outside, RedisEnded},
     play::Plays,
 };
 
@@ -154,8 +154,15 @@ impl System {
         Ok(Self { addresses, examples, items, clock, plays, infrastructure, producer, services })
     }
 
-    /// Waits until every service is ready. One that ends instead says why.
+    /// Waits until every service is ready. What ends instead says why.
     async fn ready(&mut self) -> Result<()> {
+        tokio::select! {
+            ended = self.redis_ended() => Err(ended.into()),
+            ready = self.services_ready() => ready,
+        }
+    }
+
+    async fn services_ready(&mut self) -> Result<()> {
         let mut waiting = String::new();
         for _ in 0..1_000 {
             waiting = self.not_ready().await;
@@ -201,10 +208,19 @@ impl System {
         self.infrastructure.volatile()
     }
 
-    /// Waits until a service ends by itself, which none must.
+    /// Waits until a service, or the Redis of this process, ends by itself, which none must.
     pub async fn failure(&mut self) -> anyhow::Error {
+        let redis = self.redis_ended();
         let endings = self.services.iter_mut().map(|service| Box::pin(service.failure()));
-        futures::future::select_all(endings).await.0
+        tokio::select! {
+            ended = redis => ended.into(),
+            (failure, ..) = futures::future::select_all(endings) => failure,
+        }
+    }
+
+    /// Waits until the Redis of this process ends by itself.
+    pub fn redis_ended(&self) -> impl Future<Output = RedisEnded> + Send + use<> {
+        self.infrastructure.redis_ended()
     }
 
     /// Ends the services, the door first, then the infrastructure.

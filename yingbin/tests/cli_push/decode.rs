@@ -164,7 +164,7 @@ fn flags_that_are_not_understood_are_told_as_json_too() {
     ] {
         let arguments = [&["push", "decode", "--json"], flags].concat();
         let ended = yingbin(&arguments);
-        assert_eq!(ended.code, 2, "{ended:?}");
+        assert_eq!(ended.code, 64, "{ended:?}");
         let answer = ended.json();
         assert_eq!((&answer["ok"], &answer["failed"]), (&false.into(), &"usage".into()), "{answer}");
         let say = answer["say"].as_str().unwrap();

@@ -94,6 +94,8 @@ fn a_sent_push_verifies_in_every_mode_and_format() {
             let query = push::Query::parse(query);
             assert_eq!(query.openid.as_deref(), Some("o1"));
             let opened = push::open(&credentials(mode), &query, &body).unwrap();
+            let event = gateway::event::of_push("shop", APP_ID, opened.document(), 1);
+            assert_eq!(answer["event_id"], event.id.as_str(), "{answer}");
             let document = wechat::document::Document::parse(opened.document()).unwrap();
             assert_eq!(document.get("Content"), Some("你好 ]]> & <b>"));
             assert_eq!(document.get("ToUserName"), Some("gh_1"));
@@ -137,7 +139,7 @@ fn a_running_installation_fills_in_everything() {
     let folder = tempfile::tempdir().unwrap();
     let gateway = url.strip_suffix("/wechat/shop").unwrap();
     let up = serde_json::json!({
-        "gateway": gateway, "simulator": "", "admin": {}, "profile": "", "kafka": "", "redis": "",
+        "gateway": gateway, "simulator": "http://127.0.0.1:9", "admin": {}, "profile": "", "kafka": "", "redis": "",
         "accounts": [{ "name": "shop", "path": "/wechat/shop", "app_id": APP_ID, "token": TOKEN, "aes_key": KEY,
                        "mode": "safe" }]
     });
@@ -150,7 +152,11 @@ fn a_running_installation_fills_in_everything() {
     assert_eq!(ended.code, 0, "{ended:?}");
     let (target, body) = served.join().unwrap();
     let query = push::Query::parse(target.split_once('?').unwrap().1);
-    assert!(push::open(&credentials(Mode::Safe), &query, &body).is_ok());
+    let opened = push::open(&credentials(Mode::Safe), &query, &body).unwrap();
+    let id = gateway::event::of_push("shop", APP_ID, opened.document(), 1).id;
+    for told in [&format!("event {id}"), &format!("why {id}`"), "45015", "POST http://127.0.0.1:9/sim/push"] {
+        assert!(ended.out.contains(told), "without {told}: {}", ended.out);
+    }
     let unknown =
         cli::yingbin_in(folder.path(), &["push", "send", "--account", "x", "--text", "a", "--from", "o"]);
     assert!(unknown.err.contains("it has shop"), "{}", unknown.err);

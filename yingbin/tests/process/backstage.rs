@@ -54,7 +54,13 @@ async fn behind(up: &Up, whose: &str, text: &str) -> Value {
     loop {
         let answer: Value = up.get(&up.announced["simulator"], &path).await.json().await.unwrap();
         let entries = answer["replies"].as_array().unwrap();
-        assert!(entries.len() <= 60, "the newest 60 of two months: {}", entries.len());
+        assert_eq!(answer["topics"]["taiwan"], "台湾", "{answer}");
+        let oldest = entries[0]["reply"]["endedAtMs"].as_str().unwrap();
+        assert_eq!(
+            (entries.len(), answer["kept_since_ms"].to_string().as_str()),
+            (60, oldest),
+            "the rest is left out"
+        );
         let sent = |entry: &&Value| {
             let message = entry["reply"]["parts"][0]["message"].as_str().unwrap_or("{}");
             let message: Value = serde_json::from_str(message).unwrap();

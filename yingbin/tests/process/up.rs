@@ -127,6 +127,14 @@ impl Up {
         self.http.get(format!("{}{path}", base.as_str().unwrap())).send().await.unwrap()
     }
 
+    /// The number of its Redis, as that says itself.
+    pub(crate) async fn redis_pid(&self) -> String {
+        let client = redis::Client::open(self.announced["redis"].as_str().unwrap()).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let info: String = redis::cmd("INFO").arg("server").query_async(&mut connection).await.unwrap();
+        info.lines().find_map(|line| line.strip_prefix("process_id:")).unwrap().trim().to_owned()
+    }
+
     /// Whether its Redis takes connections.
     pub(crate) async fn redis_answers(&self) -> bool {
         self.listens("redis").await

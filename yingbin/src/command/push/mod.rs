@@ -20,6 +20,10 @@ pub enum PushCommand {
     #[command(after_long_help = decode::JSON, after_help = decode::JSON)]
     Decode(DecodeFlags),
     /// Signs, encrypts and sends a push to any gateway, as WeChat would.
+    ///
+    /// WeChat itself, or its simulator, learns nothing of it and opens no window for an answer: what is sent back is refused with
+    /// 45015 unless a window is open already. A push that is to be answered is made by the simulator's `POST /sim/push`.
+    #[command(after_help = send::EXAMPLE)]
     Send(SendFlags),
 }
 

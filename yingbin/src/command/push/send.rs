@@ -2,7 +2,7 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use tokio::time::Instant;
@@ -12,13 +12,21 @@ use wechat::{
     push::{Credentials, Format, SealedPush, seal},
 };
 
-use crate::command::{
-    Output, Servers,
-    output::{self, read_file},
+use crate::{
+    command::{
+        Output, Servers, Usage,
+        output::{self, read_file},
+        usage,
+    },
+    folders,
 };
 
 /// WeChat gives up after five seconds; a person may wait a little longer to see why.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Mr Li of the examples writes.
+pub(super) const EXAMPLE: &str =
+    "Example: yingbin push send --account qianjiang --from oQjLiQTuNzuNGrTFhxhavBToSo2I --text 你好";
 
 /// Where to, as whom, and what.
 #[derive(Args, Debug)]
@@ -27,28 +35,28 @@ pub struct SendFlags {
     #[arg(long, value_name = "NAME")]
     account: Option<String>,
     /// The gateway's address for the account: `http://host:8080/wechat/NAME`.
-    #[arg(long, required_unless_present = "account")]
+    #[arg(long)]
     url: Option<String>,
     /// Token of the account.
-    #[arg(long, required_unless_present = "account")]
+    #[arg(long)]
     token: Option<String>,
     /// `EncodingAESKey` of the account; needed in compatible and safe mode.
     #[arg(long, value_name = "KEY")]
     aes_key: Option<String>,
     /// AppId of the account.
-    #[arg(long, required_unless_present = "account")]
+    #[arg(long)]
     app_id: Option<String>,
     /// `plain`, `compatible` or `safe`.
-    #[arg(long, required_unless_present = "account")]
+    #[arg(long)]
     mode: Option<Mode>,
     /// Format of the outer document; without it the format of the document.
     #[arg(long)]
     format: Option<FormatFlag>,
     /// File with the inner document, any; `-` is standard input.
-    #[arg(long, value_name = "FILE", required_unless_present = "text", conflicts_with = "text")]
+    #[arg(long, value_name = "FILE", conflicts_with = "text")]
     document: Option<String>,
     /// A text message that says this.
-    #[arg(long, requires = "from")]
+    #[arg(long)]
     text: Option<String>,
     /// OpenID of the user who writes the text.
     #[arg(long, value_name = "OPENID")]
@@ -82,46 +90,80 @@ struct Answer {
 }
 
 pub(super) async fn run(flags: &SendFlags, now: i64) -> anyhow::Result<ExitCode> {
-    let (url, credentials) = whereto(flags)?;
+    let servers = Servers::find()?;
+    let (url, credentials) = whereto(flags, &servers)?;
     let document = document(flags, now)?;
     let format = flags.format.map_or_else(|| Format::of(&document), Format::from);
     let nonce = rand::random::<u32>().to_string();
     let push = seal(&credentials, &document, format, now, &nonce, letters())
-        .context("give --aes-key, or --mode plain")?;
+        .map_err(|error| Usage::new(format!("give --aes-key, or --mode plain: {error}")))?;
+    let id = gateway::event::of_push("", &credentials.app_id, &document, now * 1_000).id;
     let answer = post(&url, push).await?;
     let taken = (200..300).contains(&answer.status);
+    let Answer { status, body, ms } = &answer;
     flags.output.answer(
-        || json!({ "ok": taken, "status": answer.status, "body": answer.body, "ms": answer.ms }),
-        || format!("{} in {:.1} ms\n{}", answer.status, answer.ms, answer.body),
+        || json!({ "ok": taken, "status": status, "body": body, "ms": ms, "event_id": id }),
+        || {
+            let event = if taken { heard(&id, servers.simulator()) } else { String::new() };
+            format!("{status} in {ms:.1} ms\n{body}{event}")
+        },
     )?;
     Ok(output::exit(taken))
 }
 
+/// What to do with a push that was taken.
+fn heard(id: &str, simulator: Option<&str>) -> String {
+    let simulator = simulator.unwrap_or("http://SIMULATOR");
+    format!(
+        "\nevent {id}: `{program} why {id}` tells what was decided\n\
+         The gateway alone has this push: it opens no window at WeChat or its simulator, which refuse an answer with 45015 unless \
+         one is open already. To be answered, push with POST {simulator}/sim/push {{\"account\":…,\"document\":…}}",
+        program = folders::program(),
+    )
+}
+
 /// A flag that is given goes before what the account says.
-fn whereto(flags: &SendFlags) -> anyhow::Result<(String, Credentials)> {
-    let servers = Servers::find()?;
+fn whereto(flags: &SendFlags, servers: &Servers) -> anyhow::Result<(String, Credentials)> {
     let known = flags.account.as_ref().map(|name| servers.account(name)).transpose()?;
     let account = known.as_ref().map(|(account, _)| *account);
-    let given = |flag: &Option<String>, known: Option<&String>, name: &str| {
-        flag.as_ref().or(known).cloned().ok_or_else(|| anyhow!("--{name} is missing"))
+    let url = flags.url.clone().or(known.as_ref().map(|(_, url)| url.clone()));
+    let token = flags.token.clone().or(account.map(|account| account.token.clone()));
+    let app_id = flags.app_id.clone().or(account.map(|account| account.app_id.clone()));
+    let mode = flags.mode.or(account.map(|account| account.mode.parse()).transpose()?);
+    let missing = [
+        (url.is_none(), "--url"),
+        (token.is_none(), "--token"),
+        (app_id.is_none(), "--app-id"),
+        (mode.is_none(), "--mode"),
+    ];
+    let (Some(url), Some(token), Some(app_id), Some(mode)) = (url, token, app_id, mode) else {
+        let missing: Vec<&str> = missing.into_iter().filter_map(|(is, flag)| is.then_some(flag)).collect();
+        return Err(Usage::new(format!(
+            "where to? --account NAME of a running `yingbin up` is missing, or instead of it {}",
+            missing.join(", ")
+        ))
+        .into());
     };
-    let mode = match (flags.mode, account) {
-        (Some(mode), _) => mode,
-        (None, Some(account)) => account.mode.parse()?,
-        (None, None) => return Err(anyhow!("--mode is missing")),
-    };
+    usage::address("--url", &url, "http://host:8080/wechat/NAME")?;
     let aes_key = flags.aes_key.as_deref().or(account.and_then(|account| account.aes_key.as_deref()));
-    let aes_key = aes_key.map(str::trim).filter(|key| !key.is_empty()).map(AesKey::parse).transpose()?;
-    let url = given(&flags.url, known.as_ref().map(|(_, url)| url), "url")?;
-    let token = given(&flags.token, account.map(|account| &account.token), "token")?;
-    let app_id = given(&flags.app_id, account.map(|account| &account.app_id), "app-id")?;
+    let aes_key = aes_key.map(str::trim).filter(|key| !key.is_empty()).map(AesKey::parse).transpose();
+    let aes_key = aes_key.map_err(|error| Usage::new(format!("--aes-key: {error}")))?;
     let token = Secret::new(token);
     Ok((url, Credentials { app_id, token, previous_token: None, aes_key, previous_aes_key: None, mode }))
 }
 
 fn document(flags: &SendFlags, now: i64) -> anyhow::Result<Vec<u8>> {
-    let (Some(text), Some(from)) = (&flags.text, &flags.from) else {
-        return read_file(flags.document.as_deref().context("--document or --text is missing")?);
+    let (text, from) = match (&flags.text, flags.from.as_deref().filter(|from| !from.is_empty())) {
+        (Some(text), Some(from)) => (text, from),
+        (Some(_), None) => return Err(Usage::new("--from OPENID is missing: who writes the text?").into()),
+        (None, _) => {
+            let file = flags.document.as_deref().ok_or_else(|| {
+                Usage::new(
+                    "push what? --text WORDS --from OPENID is missing, or instead of it --document FILE",
+                )
+            })?;
+            return read_file(file);
+        }
     };
     let id = u64::from(rand::random::<u32>());
     Ok(match flags.format {
