@@ -1,12 +1,14 @@
 //! The shell around [`Intake`]: takes records from Kafka, runs them, pauses, commits, and gives partitions up in order.
 
+mod partitions;
 mod rebalance;
 
 use std::{
+    convert::Infallible,
     panic::AssertUnwindSafe,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, AtomicUsize, Ordering},
+        atomic::{AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -58,8 +60,7 @@ struct Shared {
     resume: UnboundedSender<i32>,
     /// Commits since the last rebalance.
     quiet: AtomicU32,
-    /// Partitions of the topic; 0: not known yet.
-    partitions: AtomicUsize,
+    partitions: partitions::Seen,
     signs: Signs,
     rooms: Arc<Rooms>,
     drain: Duration,
@@ -86,7 +87,7 @@ pub async fn consume(
         ended: Condvar::new(),
         resume,
         quiet: AtomicU32::new(0),
-        partitions: AtomicUsize::new(0),
+        partitions: partitions::Seen::default(),
         signs,
         drain: rooms.terms.drain,
         metrics: rooms.metrics.clone(),
@@ -97,6 +98,7 @@ pub async fn consume(
         .consumer_with(GROUP, &extra, Rebalancing(Arc::clone(&shared)))
         .context("the consumer cannot be made")?;
     consumer.subscribe(&[topic]).context("the events topic cannot be subscribed to")?;
+    tokio::spawn(shutdown.clone().run_until_cancelled_owned(shared.comparing()));
     let mut commits = tokio::time::interval(COMMIT);
     commits.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -140,6 +142,11 @@ impl Shared {
             told(consumer.pause(&self.list(&[(partition, None)])), "pause");
         }
         self.start(next);
+    }
+
+    fn comparing(&self) -> impl Future<Output = Option<Infallible>> + Send + 'static {
+        let (ledger, metrics) = (self.rooms.ledger.clone(), self.metrics.clone());
+        partitions::compare(self.partitions.subscribe(), self.topic.clone(), ledger, metrics)
     }
 
     fn jumped(&self, partition: i32, offset: i64, jump: Jump) {

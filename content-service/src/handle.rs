@@ -73,6 +73,10 @@ pub struct Rooms {
 
 /// enrich → gather → decide → reserve → send → settle → tell; then the offset moves.
 async fn handle(rooms: &Rooms, case: &Case<'_>) -> Result<Option<Reply>, Abandoned> {
+    // A repeat. The ledger would know that too, unless its Redis has lost the entry since: then it would be sent again.
+    if rooms.closer.published(&case.place) {
+        return Ok(None);
+    }
     let known = enrich(rooms, case).await?;
     let mut proposal = propose(rooms, case, known).await;
     let slot = leave_to_send(rooms, case, &mut proposal).await;

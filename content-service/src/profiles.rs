@@ -1,6 +1,11 @@
 //! The way to profile-service: enrichment of an event, and what was shown, each within its deadline.
 
-use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    net::SocketAddr,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use proto::{
@@ -44,15 +49,21 @@ impl Profiles {
         shutdown: CancellationToken,
     ) -> anyhow::Result<(Self, impl Future<Output = ()> + Send + 'static)> {
         let names = endpoint.split(',').map(host_and_port).collect::<anyhow::Result<Vec<String>>>()?;
-        let (channel, changes) = Channel::balance_channel(16);
-        let client = ProfileServiceClient::new(channel).max_decoding_message_size(LARGEST);
+        let (profiles, changes) = Self::balanced(deadline);
         let watch = async move {
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                () = look_up(names, changes) => {}
+                () = look_up(names, changes, addresses, LOOK_UP) => {}
             }
         };
-        Ok((Self { client, deadline }, watch))
+        Ok((profiles, watch))
+    }
+
+    /// A client without any address, and the way to tell it some.
+    fn balanced(deadline: Duration) -> (Self, Sender<AddressChange>) {
+        let (channel, changes) = Channel::balance_channel(16);
+        let client = ProfileServiceClient::new(channel).max_decoding_message_size(LARGEST);
+        (Self { client, deadline }, changes)
     }
 
     /// The profile as of the event, which it learns from. One more try if the service was away and time is left.
@@ -133,29 +144,55 @@ fn host_and_port(endpoint: &str) -> anyhow::Result<String> {
     Ok(format!("{host}:{}", uri.port_u16().unwrap_or(50051)))
 }
 
-/// Keeps the balanced addresses as the names have them; an empty or failed look-up changes nothing.
-async fn look_up(names: Vec<String>, changes: Sender<Change<SocketAddr, Endpoint>>) {
-    let mut known = BTreeSet::new();
+type AddressChange = Change<SocketAddr, Endpoint>;
+
+/// The addresses of a name as the resolver has them now.
+async fn addresses(name: String) -> io::Result<BTreeSet<SocketAddr>> {
+    Ok(tokio::net::lookup_host(name).await?.collect())
+}
+
+/// Keeps the balanced addresses as the names have them.
+async fn look_up<F, Found>(names: Vec<String>, changes: Sender<AddressChange>, find: F, every: Duration)
+where
+    F: Fn(String) -> Found,
+    Found: Future<Output = io::Result<BTreeSet<SocketAddr>>>,
+{
+    let mut book = AddressBook::default();
     loop {
-        let mut found = BTreeSet::new();
         for name in &names {
-            match tokio::net::lookup_host(name).await {
-                Ok(addresses) => found.extend(addresses),
-                Err(error) => {
-                    tracing::warn!(%error, name, "profile-service is not found under this name now")
-                }
+            let found = find(name.clone()).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, name, "profile-service is not found under this name now");
+                BTreeSet::new()
+            });
+            for change in book.note(name, found) {
+                changes.send(change).await.unwrap_or_default();
             }
         }
-        if !found.is_empty() {
-            for address in found.difference(&known) {
-                changes.send(Change::Insert(*address, endpoint(*address))).await.unwrap_or_default();
-            }
-            for address in known.difference(&found) {
-                changes.send(Change::Remove(*address)).await.unwrap_or_default();
-            }
-            known = found;
+        tokio::time::sleep(every).await;
+    }
+}
+
+/// The addresses of each name as they were found last.
+#[derive(Debug, Default)]
+struct AddressBook(BTreeMap<String, BTreeSet<SocketAddr>>);
+
+impl AddressBook {
+    /// Notes what a look-up has found, and tells what that changes: who is new first, so that somebody is always there. A look-up
+    /// that finds nothing changes nothing, since who was there before is more likely to answer than nobody.
+    fn note(&mut self, name: &str, found: BTreeSet<SocketAddr>) -> Vec<AddressChange> {
+        if found.is_empty() {
+            return Vec::new();
         }
-        tokio::time::sleep(LOOK_UP).await;
+        let before = self.all();
+        self.0.insert(name.to_owned(), found);
+        let now = self.all();
+        let new = now.difference(&before).map(|address| Change::Insert(*address, endpoint(*address)));
+        let gone = before.difference(&now).map(|address| Change::Remove(*address));
+        new.chain(gone).collect()
+    }
+
+    fn all(&self) -> BTreeSet<SocketAddr> {
+        self.0.values().flatten().copied().collect()
     }
 }
 
@@ -168,3 +205,7 @@ fn endpoint(address: SocketAddr) -> Endpoint {
         .keep_alive_timeout(Duration::from_secs(3))
         .keep_alive_while_idle(true)
 }
+
+#[cfg(test)]
+#[path = "profiles_tests.rs"]
+mod tests;

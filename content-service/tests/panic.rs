@@ -11,9 +11,14 @@ mod redis_server;
 #[path = "service/world.rs"]
 mod world;
 
-use std::time::Duration;
+use std::{borrow::Cow, sync::Once, time::Duration};
 
 use proto::reply::Outcome;
+use rdkafka::{
+    Message as _,
+    message::{Headers as _, OwnedMessage},
+};
+use tonic::Code;
 use world::{World, header, until};
 
 /// Panics in whoever tells the log of the event `defect`.
@@ -21,9 +26,15 @@ fn fall(event_id: &str) {
     assert!(!event_id.contains("defect"), "a defect");
 }
 
+/// The log is one for the whole process.
+fn begin() {
+    static HEARD: Once = Once::new();
+    HEARD.call_once(|| listener::listen(fall));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_handler_that_panics_sets_its_event_aside_and_the_process_goes_on() {
-    listener::listen(fall);
+    begin();
     let mut world = World::new(1).await;
     world.profile_task.take().unwrap().abort();
     world.config.profile.deadline = Duration::from_millis(150);
@@ -40,5 +51,49 @@ async fn a_handler_that_panics_sets_its_event_aside_and_the_process_goes_on() {
     assert_eq!(header(&world.dlq.records()[0], "dlq_reason").as_deref(), Some("panic"));
     world.committed(3).await;
     assert!(world.metrics().await.contains("content_panics_total 1"));
+    world.stop().await;
+}
+
+/// Produces a record of the DLQ onto the events topic again, as it stands there.
+async fn replay(world: &World, record: &OwnedMessage) {
+    let headers = record.headers().unwrap();
+    let headers: Vec<_> = headers
+        .iter()
+        .map(|header| (header.key, Cow::Borrowed(std::str::from_utf8(header.value.unwrap()).unwrap())))
+        .collect();
+    world.push_raw(record.key().unwrap(), &headers, record.payload().unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_panicked_and_is_replayed_from_the_dlq_is_not_sent_twice() {
+    begin();
+    let mut world = World::start(1).await;
+    // Of the one nobody is told who it is, of the other it is not recorded what was sent: the log tells both.
+    let refused = [("defect before", Code::Unavailable), ("defect after:shown", Code::Unavailable)];
+    world.profiles.lock().refuse = refused.map(|(id, code)| (id.to_owned(), code)).into();
+    for event in ["defect before", "defect after"] {
+        world.push(&world.text("o1", event, event)).await;
+    }
+    until("both are in the DLQ", async || world.dlq.records().len() == 2).await;
+    world.committed(2).await;
+    let (before, after) = (world.outcome("defect before").await, world.outcome("defect after").await);
+    assert_eq!((before.outcome(), after.outcome()), (Outcome::SetAside, Outcome::Sent));
+    assert_eq!(world.api.contents("o1"), ["defect after"]);
+
+    let records = world.dlq.records();
+    for record in &records {
+        assert_eq!(header(record, "dlq_reason").as_deref(), Some("panic"));
+        replay(&world, record).await;
+    }
+    world.committed(4).await;
+    world.profiles.lock().refuse.clear();
+    for record in &records {
+        replay(&world, record).await;
+    }
+    world.push(&world.text("o1", "last", "last")).await;
+    world.outcome("last").await;
+    world.committed(7).await;
+    assert_eq!(world.api.contents("o1"), ["defect after", "last"], "neither by the defect nor by its repair");
+    assert_eq!((world.replies.records().len(), world.dlq.records().len()), (3, 2));
     world.stop().await;
 }

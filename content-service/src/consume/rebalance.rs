@@ -14,7 +14,7 @@ use rdkafka::{
 };
 use runtime::kafka::blocking;
 
-use super::{Shared, told};
+use super::{Shared, partitions::see, told};
 
 /// A coordinator that has just assigned partitions answers within this time.
 const COMMITTED: Duration = Duration::from_secs(1);
@@ -29,7 +29,8 @@ impl ClientContext for Rebalancing {
 
     fn stats(&self, statistics: Statistics) {
         let Some(topic) = statistics.topics.get(&self.0.topic) else { return };
-        self.partitions(topic.partitions.keys().filter(|partition| **partition >= 0).count());
+        let partitions = topic.partitions.keys().filter(|partition| **partition >= 0).count();
+        see(&self.0.partitions, partitions);
         for (number, partition) in
             topic.partitions.iter().filter(|(_, partition)| partition.consumer_lag >= 0)
         {
@@ -58,21 +59,6 @@ impl ConsumerContext for Rebalancing {
 }
 
 impl Rebalancing {
-    /// A record's partition is its key's hash by their number: with another number users move, and their order is no longer kept
-    /// across the change.
-    fn partitions(&self, now: usize) {
-        let before = self.0.partitions.swap(now, Ordering::Relaxed);
-        if changed(before, now) {
-            self.0.metrics.partitions_changed();
-            tracing::error!(
-                topic = self.0.topic,
-                before,
-                now,
-                "the number of partitions has changed: users have moved, and the order of their events is not kept across the change"
-            );
-        }
-    }
-
     fn give_up(&self, consumer: &BaseConsumer<Self>, partitions: &[i32]) {
         if consumer.assignment_lost() {
             tracing::warn!(?partitions, "partitions lost: whatever runs there must not send any more");
@@ -95,11 +81,6 @@ impl Rebalancing {
     }
 }
 
-/// 0: not known (any more).
-fn changed(before: usize, now: usize) -> bool {
-    before != 0 && now != 0 && before != now
-}
-
 /// What the group has committed, as far as the coordinator tells in time: from there on nothing may be missing.
 fn committed(consumer: &BaseConsumer<Rebalancing>, assigned: &TopicPartitionList) -> HashMap<i32, i64> {
     let committed = blocking(|| consumer.committed_offsets(assigned.clone(), COMMITTED));
@@ -117,15 +98,4 @@ fn committed(consumer: &BaseConsumer<Rebalancing>, assigned: &TopicPartitionList
 
 fn numbers(list: &TopicPartitionList) -> Vec<i32> {
     list.elements().iter().map(|element| element.partition()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_number_that_was_known_changes() {
-        let changes = [(0, 12), (12, 12), (12, 0), (12, 24)].map(|(before, now)| changed(before, now));
-        assert_eq!(changes, [false, false, false, true]);
-    }
 }

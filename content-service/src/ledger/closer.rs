@@ -85,22 +85,44 @@ async fn work(
         };
         // Late is as good as full.
         tokio::time::timeout(GATHER, fill).await.unwrap_or_default();
-        if let Err(error) = close(&redis, &script, &batch).await {
-            tracing::debug!(%error, entries = batch.len(), "ledger entries stay open until they lapse");
-            metrics.close_dropped(batch.len() as u64);
+        match close(&redis, &script, &batch).await {
+            Ok(states) => lost(&metrics, &states),
+            Err(error) => {
+                tracing::debug!(%error, entries = batch.len(), "ledger entries stay open until they lapse");
+                metrics.close_dropped(batch.len() as u64);
+            }
         }
         batch.clear();
     }
 }
 
-async fn close(redis: &Redis, script: &Script, batch: &[(String, String)]) -> Result<(), RedisError> {
+/// An entry that is not there, or not ended, was so when its outcome was published: Redis has lost that.
+fn lost(metrics: &Metrics, states: &[Option<String>]) {
+    let behind =
+        |state: &Option<String>| state.as_deref().is_none_or(|is| matches!(is, "reserved" | "sending"));
+    let entries = states.iter().filter(|state| behind(state)).count();
+    if entries > 0 {
+        metrics.ledger_lost("ended", entries as u64);
+        tracing::error!(
+            entries,
+            "the ledger's redis has lost entries of published outcomes: if their events come again, their replies are sent again"
+        );
+    }
+}
+
+/// The states in which the entries were found.
+async fn close(
+    redis: &Redis,
+    script: &Script,
+    batch: &[(String, String)],
+) -> Result<Vec<Option<String>>, RedisError> {
     let mut pipeline = Pipeline::with_capacity(batch.len());
     for (entry, hash) in batch {
-        pipeline.cmd("EVALSHA").arg(script.get_hash()).arg(1).arg(entry).arg(hash).ignore();
+        pipeline.cmd("EVALSHA").arg(script.get_hash()).arg(1).arg(entry).arg(hash);
     }
     let unknown =
         |error: &RedisError| matches!(error, RedisError::Refused { code, .. } if code == "NOSCRIPT");
-    match redis.pipeline::<()>(&pipeline).await {
+    match redis.pipeline(&pipeline).await {
         Err(error) if unknown(&error) => {
             redis.query::<String>(redis::cmd("SCRIPT").arg("LOAD").arg(CLOSE)).await?;
             redis.pipeline(&pipeline).await

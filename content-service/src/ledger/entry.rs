@@ -123,6 +123,13 @@ impl Entry {
         Ok(())
     }
 
+    /// It stands where it stood before it was `known`: nothing that anybody writes brings it back there.
+    pub(super) fn is_behind(&self, known: &Self) -> bool {
+        let reached = |entry: &Self| (entry.reply.revision, entry.part, entry.attempt);
+        let ended = |entry: &Self| matches!(entry.state, State::Settled | State::Closed);
+        !ended(self) && (ended(known) || reached(self) < reached(known))
+    }
+
     /// Parts that have not been tried, the present one included.
     #[must_use]
     pub fn left(&self) -> usize {

@@ -1,6 +1,6 @@
 //! Looks whether the ledger's Redis keeps what it acknowledges: before the first event, and for as long as the service runs.
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
 use runtime::{
     backoff::Backoff,
@@ -12,6 +12,7 @@ use runtime::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::mark::Mark;
 use crate::metrics::Metrics;
 
 /// How often it is looked at.
@@ -57,17 +58,9 @@ pub async fn guard(
     }
     watch.say(&troubles);
     hold.release();
-    let watching = async {
-        loop {
-            tokio::time::sleep(LOOK).await;
-            // While it is away the ledger says so itself.
-            if let Ok(server) = redis.server().await {
-                let troubles = watch.look(&server);
-                watch.say(&troubles);
-            }
-        }
-    };
-    shutdown.run_until_cancelled(watching).await.unwrap_or(());
+    let mark = Mark::new(redis.clone(), watch.metrics.clone());
+    let both = async { tokio::join!(mark.keep(), watch.keep(&redis)) };
+    shutdown.run_until_cancelled(both).await;
     Ok(())
 }
 
@@ -92,6 +85,17 @@ struct Watch {
 }
 
 impl Watch {
+    async fn keep(&mut self, redis: &Redis) -> Infallible {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            // While it is away the ledger says so itself.
+            if let Ok(server) = redis.server().await {
+                let troubles = self.look(&server);
+                self.say(&troubles);
+            }
+        }
+    }
+
     fn look(&mut self, server: &Server) -> Vec<Trouble> {
         let troubles = server.troubles(self.evicted);
         self.metrics.ledger_redis(&troubles, server.evicted);

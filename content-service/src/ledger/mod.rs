@@ -9,6 +9,8 @@ pub mod desk;
 mod end;
 mod entry;
 pub mod guard;
+mod mark;
+mod partitions;
 pub mod resume;
 mod scripts;
 mod settle;
@@ -43,6 +45,9 @@ const REPLICATED_WITHIN: Duration = Duration::from_millis(50);
 const SLEPT: Duration = Duration::from_secs(1);
 /// Longest pause between tries while Redis is away.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// What Redis had acknowledged is not there any more.
+const LOST: Damaged = Damaged("redis has lost it");
 
 /// Bounds of the ledger.
 #[derive(Clone, Copy, Debug)]
@@ -237,10 +242,24 @@ impl Ledger {
                 apply(entry);
                 Ok(())
             }
-            [_, fields @ ..] => entry.set_found(fields),
+            [_, fields @ ..] => self.found_later(entry, fields),
             [] => Err(Damaged("an answer that is none")),
         };
         self.trust(entry, read);
+    }
+
+    /// An entry that its handler knows: if it is gone, or behind what Redis has acknowledged, a message may have left that Redis knows
+    /// nothing of.
+    fn found_later(&self, entry: &mut Entry, fields: &[Vec<u8>]) -> Result<(), Damaged> {
+        let known = entry.clone();
+        let read = if fields.is_empty() { Err(LOST) } else { entry.set_found(fields) };
+        let lost = fields.is_empty() || read.is_ok() && entry.is_behind(&known);
+        if !lost {
+            return read;
+        }
+        *entry = known;
+        self.metrics.ledger_lost("under_way", 1);
+        Err(LOST)
     }
 
     /// A damaged entry may stand for messages that were sent: they are never sent again, and nobody can say which were.

@@ -29,6 +29,7 @@ pub(super) struct Ledger {
     evicted: Gauge,
     sent_again: Family<Named, Counter>,
     waiting: Gauge,
+    lost: Family<Named, Counter>,
 }
 
 impl Default for Ledger {
@@ -43,6 +44,7 @@ impl Default for Ledger {
             evicted: Gauge::default(),
             sent_again: Family::default(),
             waiting: Gauge::default(),
+            lost: Family::default(),
         }
     }
 }
@@ -63,6 +65,12 @@ impl Ledger {
         all.register("sent_again", again, self.sent_again.clone());
         let waiting = "Replies of which a person is to decide whether they are sent again";
         all.register("unknown_waiting", waiting, self.waiting.clone());
+        let lost = "Writes that the ledger's Redis had acknowledged and has no more, by where it was noticed: under_way, ended, mark";
+        all.register("ledger_writes_lost", lost, self.lost.clone());
+        // An alarm sees a count that rises only if it was there before.
+        for name in ["under_way", "ended", "mark"] {
+            drop(self.lost.get_or_create(&Named { name: name.to_owned() }));
+        }
     }
 }
 
@@ -103,6 +111,12 @@ impl Metrics {
     /// A part whose end nobody knew is sent again, because of the `playbook` or of a `person`.
     pub fn sent_again(&self, whose: &str) {
         self.0.ledger.sent_again.get_or_create(&Named { name: whose.to_owned() }).inc();
+    }
+
+    /// The ledger's Redis has lost so many writes that it had acknowledged: an entry whose reply is `under_way`, one that had `ended`,
+    /// the `mark` of this process.
+    pub fn ledger_lost(&self, where_noticed: &str, writes: u64) {
+        self.0.ledger.lost.get_or_create(&Named { name: where_noticed.to_owned() }).inc_by(writes);
     }
 
     /// How many replies wait for a person.

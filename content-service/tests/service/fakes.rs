@@ -128,7 +128,7 @@ async fn send(State(api): State<Api>, Json(message): Json<Value>) -> axum::respo
 #[derive(Default)]
 pub(crate) struct Told {
     pub(crate) enriched: Vec<String>,
-    /// Events that are answered so.
+    /// Events, and records of what was shown, that are answered so.
     pub(crate) refuse: HashMap<String, Code>,
     pub(crate) shown: Vec<Shown>,
     pub(crate) traceparents: Vec<String>,
@@ -182,7 +182,11 @@ impl ProfileService for Profiles {
     async fn record(&self, request: Request<RecordRequest>) -> Result<Response<RecordResponse>, Status> {
         self.note_trace(&request);
         if let Some(What::Shown(shown)) = request.into_inner().what {
-            self.lock().shown.push(shown);
+            let mut told = self.lock();
+            if let Some(code) = told.refuse.get(&shown.id) {
+                return Err(Status::new(*code, "as scripted"));
+            }
+            told.shown.push(shown);
         }
         Ok(Response::new(RecordResponse { version: 2, applied: true }))
     }

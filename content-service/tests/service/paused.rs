@@ -7,16 +7,22 @@ use content_service::{
     assignment::Assignment,
     case::Case,
     deliver::Deliverer,
-    ledger::{Entry, Granted, Ledger, State, Terms},
+    ledger::{Entry, Granted, Ledger, Proposal, State, Terms},
     metrics::Metrics,
 };
 use proto::{event::Event, reply::Outcome};
-use runtime::trace::TraceParent;
+use runtime::{
+    clock::Clock,
+    redis::{Redis, RedisConfig},
+    trace::TraceParent,
+};
 use tokio::time::Instant;
 
 use crate::{
+    gate::Gate,
     ledger::proposal,
-    world::{APP, World},
+    redis_server::RedisServer,
+    world::{APP, World, until},
 };
 
 /// Delivers an entry that was armed `ago`; what it is afterwards, and the calls of the platform.
@@ -58,4 +64,35 @@ async fn no_byte_leaves_for_a_partition_that_was_lost_meanwhile() {
     mine.lose();
     let (entry, calls) = armed(Duration::ZERO, &mine).await;
     assert_eq!((entry.state, calls), (State::Reserved, 0), "its next owner goes on at once");
+}
+
+/// What was armed counts from the question when the answer was read too late to know how old it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_was_slept_over_counts_from_its_question() {
+    let (server, mine, clock) = (RedisServer::start().await, Assignment::new(1), Clock::system());
+    let gate = Gate::before(&server.config().url).await;
+    let config = RedisConfig { url: format!("redis://{}", gate.address), deadline: Duration::from_secs(60) };
+    let terms = Terms { ttl: Duration::from_secs(3600), lease: Duration::from_secs(60), replicas: 0 };
+    let ledger = Ledger::new(Redis::new(&config, "").unwrap(), terms, clock.clone(), Metrics::default());
+    let place = ledger.place("wx:o", "e", "me".to_owned());
+    let (since_ms, until_ms) = (clock.now_ms(), clock.now_ms() + 60_000);
+    let granted = Some(Granted { name: "message", messages: 5, since_ms, until_ms });
+    let proposal = Proposal { granted, ..proposal("e", 1) };
+    let mut entry = ledger.reserve(&place, &mine, proposal, false).await.unwrap();
+    assert_eq!(entry.state, State::Reserved);
+
+    gate.hold();
+    let asked = Instant::now();
+    let arming = async { ledger.arm(&place, &mine, &mut entry).await.unwrap() };
+    let answering = async {
+        until("the answer is held", async || gate.held()).await;
+        let held = Instant::now();
+        until("no call takes so long", async || held.elapsed() > Duration::from_secs(1)).await;
+        let answered = Instant::now();
+        gate.open();
+        answered
+    };
+    let ((), answered) = tokio::join!(arming, answering);
+    let State::Armed(since) = entry.state else { panic!("{:?}", entry.state) };
+    assert!(asked <= since && since < answered, "{:?} after the question", since - asked);
 }

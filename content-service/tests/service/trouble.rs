@@ -4,9 +4,14 @@ use std::time::Duration;
 
 use prost::Message as _;
 use proto::reply::{Outcome, Part, Reply};
+use rdkafka::types::RDKafkaRespErr;
 use runtime::kafka::GroupProtocol;
 
-use crate::world::{APP, World, by_id, end, until};
+use crate::{
+    fakes::Platform,
+    gate::Gate,
+    world::{APP, World, by_id, end, until},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_killed_and_restarted_under_load_loses_nothing_and_sends_nothing_twice() {
@@ -74,6 +79,36 @@ async fn a_token_endpoint_that_comes_back_in_time_costs_nothing_and_one_that_doe
     world.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_that_refuses_connections_is_tried_so_often_and_no_more_and_the_outcome_says_so() {
+    let mut world = World::new(1).await;
+    let gate = Gate::before(&world.config.accounts[0].api).await;
+    world.config.accounts[0].api = format!("http://{}", gate.address);
+    world.config.delivery.tries = 3;
+    world.run().await;
+    world.push(&world.text("o1", "e1", "a token is at hand")).await;
+    assert_eq!(world.outcome("e1").await.outcome(), Outcome::Sent);
+    gate.shut();
+    world.push(&world.text("o1", "e2", "hello")).await;
+    let reply = world.outcome("e2").await;
+    assert_eq!(reply.outcome(), Outcome::Refused, "{}", reply.reason);
+    let told = format!("not sent after 3 tries: connecting to {} failed", gate.address);
+    assert!(reply.reason.starts_with(&told), "{}", reply.reason);
+    assert_eq!(
+        (reply.parts[0].attempts, reply.parts[0].outcome(), reply.parts[0].errcode),
+        (0, Outcome::Refused, None),
+        "no byte of it was sent"
+    );
+    world.committed(2).await;
+    gate.open();
+    world.push(&world.text("o1", "e3", "again")).await;
+    assert_eq!(world.outcome("e3").await.outcome(), Outcome::Sent);
+    assert_eq!(world.api.contents("o1"), ["a token is at hand", "again"]);
+    let calls = |api: &Platform| (api.calls, api.token_calls);
+    assert_eq!(calls(&world.api.lock()), (2, 1));
+    world.stop().await;
+}
+
 /// An entry as a process leaves it that dies at this state.
 async fn left_behind(world: &World, event: &str, state: &str, lease_ms: i64) {
     let message = r#"{"touser":"o1","msgtype":"text","text":{"content":"as decided then"}}"#;
@@ -119,7 +154,7 @@ async fn what_a_dead_process_left_is_gone_on_with_and_never_decided_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_outcome_that_kafka_does_not_take_is_tried_again_before_the_offset_moves() {
+async fn an_outcome_that_is_under_way_when_kafka_goes_away_is_published_when_it_is_back() {
     let mut world = World::start(1).await;
     world.push(&world.text("o1", "warm", "up")).await;
     world.outcome("warm").await;
@@ -132,6 +167,35 @@ async fn an_outcome_that_kafka_does_not_take_is_tried_again_before_the_offset_mo
     assert_eq!(world.outcome("e2").await.outcome(), Outcome::Sent);
     world.committed(2).await;
     assert_eq!(world.api.contents("o2"), ["hello"]);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outcome_that_kafka_does_not_take_is_tried_again_before_the_offset_moves() {
+    let mut world = World::start(1).await;
+    world.push(&world.text("o1", "e1", "hello")).await;
+    world.committed(1).await;
+    world.stop().await;
+    let refused = RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+    world.cluster.topic_error(proto::REPLIES.name, refused).unwrap();
+    world.run().await;
+    world.push(&world.text("o2", "e2", "hello")).await;
+    world.push(&world.text("o3", "e3", "hello")).await;
+    until("both have arrived", async || world.api.lock().arrived.len() == 3).await;
+    let refused = "content_publish_refused 2";
+    until("their outcomes are refused", async || world.metrics().await.contains(refused)).await;
+    assert_eq!(world.committed_now().await, 1, "the offset stays while outcomes are refused");
+    // At its end the service commits whatever may be committed.
+    world.stop().await;
+    assert_eq!((world.committed_now().await, world.replies.records().len()), (1, 1));
+
+    world.cluster.topic_error(proto::REPLIES.name, RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR).unwrap();
+    world.run().await;
+    for event in ["e2", "e3"] {
+        assert_eq!(world.outcome(event).await.outcome(), Outcome::Sent);
+    }
+    world.committed(3).await;
+    assert_eq!(world.api.lock().calls, 3, "nothing was sent again");
     world.stop().await;
 }
 

@@ -335,30 +335,35 @@ impl World {
 
     /// Waits until the group's committed offsets add up to so many records.
     pub(crate) async fn committed(&self, records: i64) {
-        let consumer: StreamConsumer =
-            self.config.kafka.consumer(content_service::consume::GROUP, &[]).unwrap();
-        let consumer = Arc::new(consumer);
-        until(&format!("{records} records committed"), async || {
-            let consumer = Arc::clone(&consumer);
-            let sum = tokio::task::spawn_blocking(move || {
-                let metadata = consumer.fetch_metadata(Some(proto::EVENTS.name), PATIENCE).unwrap();
-                let mut all = TopicPartitionList::new();
-                for partition in metadata.topics()[0].partitions() {
-                    all.add_partition(proto::EVENTS.name, partition.id());
-                }
-                let committed = consumer.committed_offsets(all, PATIENCE).unwrap();
-                tracing::debug!(?committed, "offsets of the group");
-                committed
-                    .elements()
-                    .iter()
-                    .filter_map(|one| one.offset().to_raw())
-                    .filter(|at| *at > 0)
-                    .sum::<i64>()
-            });
-            sum.await.unwrap() >= records
-        })
-        .await;
+        let consumer = self.onlooker();
+        until(&format!("{records} records committed"), async || committed_to(&consumer).await >= records)
+            .await;
     }
+
+    /// What the group's committed offsets add up to now.
+    pub(crate) async fn committed_now(&self) -> i64 {
+        committed_to(&self.onlooker()).await
+    }
+
+    fn onlooker(&self) -> Arc<StreamConsumer> {
+        Arc::new(self.config.kafka.consumer(content_service::consume::GROUP, &[]).unwrap())
+    }
+}
+
+async fn committed_to(consumer: &Arc<StreamConsumer>) -> i64 {
+    let consumer = Arc::clone(consumer);
+    let sum = tokio::task::spawn_blocking(move || {
+        let metadata = consumer.fetch_metadata(Some(proto::EVENTS.name), PATIENCE).unwrap();
+        let mut all = TopicPartitionList::new();
+        for partition in metadata.topics()[0].partitions() {
+            all.add_partition(proto::EVENTS.name, partition.id());
+        }
+        let committed = consumer.committed_offsets(all, PATIENCE).unwrap();
+        tracing::debug!(?committed, "offsets of the group");
+        let offsets = committed.elements();
+        offsets.iter().filter_map(|one| one.offset().to_raw()).filter(|at| *at > 0).sum()
+    });
+    sum.await.unwrap()
 }
 
 /// Ends one replica in order.

@@ -61,6 +61,30 @@ impl From<KafkaError> for ProduceError {
     }
 }
 
+/// What a producer that loses nothing needs.
+const DEFAULTS: [(&str, &str); 8] = [
+    ("enable.idempotence", "true"),
+    ("linger.ms", "0"),
+    ("message.timeout.ms", "2500"),
+    ("request.timeout.ms", "2000"),
+    // A copy of the largest record that a topic takes, with headers of its own, still has to fit.
+    ("message.max.bytes", "2097152"),
+    ("queue.buffering.max.kbytes", "32768"),
+    ("queue.buffering.max.messages", "50000"),
+    ("partitioner", "murmur2_random"),
+];
+
+/// What the client says goes before the defaults. (Its `config_map` has passwords blotted out.)
+fn with_defaults(client: &ClientConfig) -> ClientConfig {
+    let mut config = client.clone();
+    for (key, value) in DEFAULTS {
+        if client.get(key).is_none() {
+            config.set(key, value);
+        }
+    }
+    config
+}
+
 /// An idempotent producer. Clones share it.
 #[derive(Clone)]
 pub struct Producer(Arc<Served>);
@@ -93,21 +117,7 @@ impl Future for Delivery {
 
 impl Producer {
     pub(super) fn new(client: &ClientConfig) -> Result<Self, KafkaError> {
-        let mut config = ClientConfig::new();
-        config
-            .set("enable.idempotence", "true")
-            .set("linger.ms", "0")
-            .set("message.timeout.ms", "2500")
-            .set("request.timeout.ms", "2000")
-            // A copy of the largest record that a topic takes, with headers of its own, still has to fit.
-            .set("message.max.bytes", "2097152")
-            .set("queue.buffering.max.kbytes", "32768")
-            .set("queue.buffering.max.messages", "50000")
-            .set("partitioner", "murmur2_random");
-        for (key, value) in client.config_map() {
-            config.set(key, value);
-        }
-        Served::new(&config).map(|served| Self(Arc::new(served)))
+        Served::new(&with_defaults(client)).map(|served| Self(Arc::new(served)))
     }
 
     /// Hands a record over; `None` as payload is a tombstone. It is under way when this returns.
@@ -164,5 +174,19 @@ impl Producer {
     /// It did not answer in time.
     pub fn reach(&self, timeout: Duration) -> Result<(), KafkaError> {
         self.0.client.client().fetch_metadata(None, timeout).map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_producer_keeps_what_the_properties_say_passwords_too() {
+        let mut client = ClientConfig::new();
+        client.set("sasl.password", "hush").set("message.timeout.ms", "900");
+        let config = with_defaults(&client);
+        let values = ["sasl.password", "message.timeout.ms", "enable.idempotence"].map(|key| config.get(key));
+        assert_eq!(values, [Some("hush"), Some("900"), Some("true")]);
     }
 }
