@@ -25,9 +25,12 @@ test: setup-test ## every test: unit, property, service, end to end on the embed
 	@$(HEAD) 'unit, property, service, end-to-end, promise, fault and foreign-client tests: three lanes, each shown when it ends'
 	@$(MAKE) --no-print-directory --jobs=3 --keep-going --output-sync=target $(LANES:%=lane-%)
 
+# Servers that the environment names are for the lane of that name alone; every other test starts its own.
+OWN = env -u KAFKA_BOOTSTRAP -u REDIS_URL
+
 lane-%:
 	@$(HEAD) 'tests: $*'
-	@cargo test --workspace --test $*
+	@$(OWN) cargo test --workspace --test $*
 
 lane-servers:
 	@$(HEAD) 'end-to-end tests on real Kafka and Redis'
@@ -35,7 +38,7 @@ lane-servers:
 
 lane-short:
 	@$(HEAD) 'all other tests, end to end on the embedded default among them'
-	@cargo test --workspace --lib --bins $(SHORT:%=--test %)
+	@$(OWN) cargo test --workspace --lib --bins $(SHORT:%=--test %)
 
 lane-doc:
 	@$(HEAD) 'examples in the documentation'
@@ -65,7 +68,7 @@ faults: setup-test ## breaks real processes, Kafka and Redis in every way and wr
 	@$(HEAD) 'build'
 	@cargo build --workspace --bins --features gateway/failpoints,content-service/failpoints
 	@$(HEAD) 'faults, one line each; the logs of a failure are kept'
-	@FAULTS=all FAULTS_PAGE=1 RUST_BACKTRACE=0 SEED=$(SEED) cargo test -p yingbin --test faults -- $(FAULT)
+	@FAULTS=$${FAULTS:-all} FAULTS_PAGE=1 RUST_BACKTRACE=0 SEED=$(SEED) cargo test -p yingbin --test faults -- $(FAULT)
 
 soak: setup-test ## everything runs for MINUTES=10 and something breaks every few seconds
 	@$(HEAD) 'build'

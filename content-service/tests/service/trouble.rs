@@ -109,6 +109,29 @@ async fn an_api_that_refuses_connections_is_tried_so_often_and_no_more_and_the_o
     world.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_grows_too_old_while_the_api_refuses_connections_is_told_as_expired() {
+    let mut world = World::new(1).await;
+    let gate = Gate::before(&world.config.accounts[0].api).await;
+    world.config.accounts[0].api = format!("http://{}", gate.address);
+    world.run().await;
+    world.push(&world.text("o1", "e1", "a token is at hand")).await;
+    assert_eq!(world.outcome("e1").await.outcome(), Outcome::Sent);
+    gate.shut();
+    world.push(&world.text("o1", "e2", "hello")).await;
+    until("a try has failed", async || {
+        let metrics = world.metrics().await;
+        let tries = metrics.lines().find_map(|line| line.strip_prefix("content_send_seconds_count "));
+        tries.is_some_and(|tries| tries.parse::<u32>().unwrap() > 1)
+    })
+    .await;
+    world.clock.advance(world.config.delivery.max_age);
+    let reply = world.outcome("e2").await;
+    assert_eq!((reply.outcome(), reply.reason.as_str()), (Outcome::Expired, "too old to be answered"));
+    assert_eq!((reply.parts[0].attempts, world.api.lock().calls), (0, 1));
+    world.stop().await;
+}
+
 /// An entry as a process leaves it that dies at this state.
 async fn left_behind(world: &World, event: &str, state: &str, lease_ms: i64) {
     let message = r#"{"touser":"o1","msgtype":"text","text":{"content":"as decided then"}}"#;

@@ -1,8 +1,8 @@
 //! `make bench`: what a push costs, what a message costs, beside bare handlers and chains of the same hops.
 //!
 //! Every subject is a process of its own (this program again, in a role), so that its CPU can be read from `/proc`.
-//! `BENCH_QUICK=1`, or the argument `quick`, makes it short; the names of parts (`gateway`, `message`, `api`, `profiles`,
-//! `items`) run only these.
+//! `BENCH_QUICK=1`, or the argument `quick`, makes it short; the names of parts (`start`, `gateway`, `message`, `api`,
+//! `profiles`, `items`) run only these.
 
 mod account;
 mod load;
@@ -42,6 +42,9 @@ fn main() -> ExitCode {
 fn bench(plan: &Plan) -> Result<()> {
     let servers = Servers::find()?;
     let mut report = Report::new(plan, &servers)?;
+    if plan.runs("start") {
+        scenario::start::run(plan, &mut report)?;
+    }
     if plan.runs("gateway") {
         scenario::gateway::run(plan, &servers, &mut report)?;
     }

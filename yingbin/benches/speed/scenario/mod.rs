@@ -5,6 +5,7 @@ pub(crate) mod gateway;
 pub(crate) mod message;
 mod meter;
 pub(crate) mod slope;
+pub(crate) mod start;
 mod subject;
 
 use std::time::Duration;
