@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt bench faults soak fuzz setup setup-test
+.PHONY: help run test lint fmt bench faults soak fuzz setup setup-test setup-lint
 SECONDS ?= 30
 MINUTES ?= 10
 HEAD = printf '\n== %s\n'
@@ -44,7 +44,7 @@ lane-doc:
 	@$(HEAD) 'examples in the documentation'
 	@cargo test --workspace --doc
 
-lint: setup-test ## format, clippy, rustdoc, contracts and Dockerfile, warnings denied
+lint: setup-lint ## format, clippy, rustdoc, contracts, Dockerfile and alarms, warnings denied
 	@$(HEAD) 'format'
 	@cargo fmt --all --check
 	@$(HEAD) 'clippy'
@@ -57,6 +57,9 @@ lint: setup-test ## format, clippy, rustdoc, contracts and Dockerfile, warnings 
 	@cd proto && ../.cache/venv/bin/buf breaking --against released.binpb
 	@$(HEAD) 'hadolint'
 	@.cache/venv/bin/hadolint Dockerfile
+	@$(HEAD) 'promtool: the alarms, and what fires them'
+	@source deploy/local/common.sh && promtool=$$(find_promtool) && "$$promtool" check rules deploy/alerts/yingbin.rules.yaml \
+	    && "$$promtool" test rules deploy/alerts/tests.yaml
 
 fmt: ## formats the code
 	@cargo fmt --all
@@ -83,3 +86,6 @@ setup: ## brings what `make run` needs (apt, or .cache/ without root)
 
 setup-test: ## brings what `make test` needs besides: Java, Maven, Kafka's jars, Python packages
 	@deploy/local/setup test
+
+setup-lint: ## brings what `make lint` needs besides: promtool, Python packages
+	@deploy/local/setup lint

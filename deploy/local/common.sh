@@ -28,6 +28,10 @@ find_redis() {
     }
 }
 
+find_promtool() {
+    command -v promtool || { [[ -x $cache/bin/promtool ]] && printf '%s\n' "$cache/bin/promtool"; }
+}
+
 # A Python that can make a venv with pip in it. (One of a version manager on the PATH will do.)
 find_python() {
     local python
