@@ -54,7 +54,9 @@ impl RedisConfig {
                 "Bound on every call, waiting for a connection included.",
             ),
         };
-        if config.url.as_str().into_connection_info().is_err() {
+        if config.url.starts_with("rediss:") {
+            settings.problem("redis.url", "asks for TLS, which is not in this build");
+        } else if config.url.as_str().into_connection_info().is_err() {
             settings.problem("redis.url", "is not an address such as redis://host:6379");
         }
         config

@@ -167,6 +167,8 @@ fn properties_of(settings: &mut Settings, table: &str, meaning: &str) -> Vec<(St
         if ClientConfig::new().set(&name, value.expose()).create_native_config().is_err() {
             // Without librdkafka's own words: they hold the value.
             settings.problem(&key, "librdkafka has no such property, or takes no such value");
+        } else if ["sasl.mechanism", "sasl.mechanisms"].contains(&&*name) && value.expose() != "PLAIN" {
+            settings.problem(&key, "is not in this build, which has PLAIN alone");
         }
         Some((name, value.expose().to_owned()))
     });
@@ -235,14 +237,17 @@ mod tests {
             "kafka.properties.sasl.pasword=hush",
             "kafka.properties.security.protocol=hush",
             "kafka.properties.client.rack=a",
+            "kafka.properties.sasl.mechanism=SCRAM-SHA-512",
         ];
         let mut settings = Settings::load("gateway", None, [], &flags.map(str::to_owned));
         Kafka::read(&mut settings);
         let told = settings.finish().unwrap_err().to_string();
         let refused = "librdkafka has no such property, or takes no such value\n";
-        let expected = format!(
-            "--set: kafka.properties.sasl.pasword: {refused}--set: kafka.properties.security.protocol: {refused}"
-        );
+        let absent = "is not in this build, which has PLAIN alone\n";
+        let expected =
+            [("sasl.mechanism", absent), ("sasl.pasword", refused), ("security.protocol", refused)]
+                .map(|(name, problem)| format!("--set: kafka.properties.{name}: {problem}"))
+                .concat();
         assert_eq!(told, expected);
     }
 }
