@@ -52,7 +52,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Impatient<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.bounded(cx, polled)
+        self.bounded(cx, written(polled))
     }
 
     fn poll_write_vectored(
@@ -61,7 +61,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
-        self.bounded(cx, polled)
+        self.bounded(cx, written(polled))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -77,6 +77,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
         let polled = Pin::new(&mut self.stream).poll_shutdown(cx);
         self.bounded(cx, polled)
     }
+}
+
+/// The stage of the fault tests at which an answer has been given to the kernel.
+fn written(polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    if polled.is_ready() {
+        fail::fail_point!("g9", |_| std::process::abort());
+    }
+    polled
 }
 
 #[cfg(test)]

@@ -116,6 +116,7 @@ where
             let place = Arc::clone(&self.places).acquire_owned().await.expect("nobody closes the semaphore");
             match listener.accept().await {
                 Ok((stream, peer)) => {
+                    fail::fail_point!("g1", |_| std::process::abort());
                     let held = Held::new(&self.metrics.connections);
                     let serving = self.serve(stream, peer.ip());
                     self.connections.spawn(async move {

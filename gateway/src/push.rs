@@ -85,6 +85,7 @@ fn checked(gateway: &Gateway, account: &Account, query: &str, body: &[u8]) -> Re
     let query = Query::parse(query);
     check_age(gateway, &query)?;
     let opened = open(&account.credentials, &query, body)?;
+    fail::fail_point!("g5", |_| std::process::abort());
     Ok(event::of_push(&account.name, &account.credentials.app_id, opened.document(), now_ms))
 }
 

@@ -49,6 +49,7 @@ impl Gateway {
     }
 
     async fn route(&self, request: Request<Incoming>) -> Answer {
+        fail::fail_point!("g2", |_| std::process::abort());
         let uri = request.uri().clone();
         let path = uri.path();
         if let Some(account) = path.strip_prefix("/wechat/") {

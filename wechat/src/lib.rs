@@ -2,6 +2,10 @@
 //!
 //! Every rule of the platform carries the section of `facts.md` it comes from.
 
+// Every crate whose failpoints can be switched on switches these on too.
+#[cfg(all(feature = "failpoints", not(debug_assertions)))]
+compile_error!("failpoints belong into test builds only");
+
 pub mod account;
 pub mod api;
 pub mod document;

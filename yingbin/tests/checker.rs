@@ -10,7 +10,8 @@ mod planted {
     //! Mistakes of every kind, put into books that are in order.
 
     use super::checker::{
-        Allowed, Answer, Arrival, Books, End, Entry, Event, Outcome, Push, Violation, check, duplicates,
+        Allowed, Answer, Arrival, Books, Costs, End, Entry, Event, Outcome, Push, Violation, beyond, check,
+        duplicates,
     };
 
     /// Two users with two texts each, all answered, told and delivered.
@@ -167,6 +168,21 @@ mod planted {
     }
 
     #[test]
+    fn an_end_that_nobody_wants_is_found_beyond_what_it_may_cost() {
+        let mut books = in_order();
+        assert_eq!(beyond(&books, Costs::default()), []);
+        for (n, end) in [End::Unknown, End::Refused, End::Expired, End::SetAside].into_iter().enumerate() {
+            books.outcomes[n].end = end;
+        }
+        books.outcomes.push(books.outcomes[0].clone());
+        let each = [End::Unknown, End::Refused, End::Expired, End::SetAside].map(|end| (end, 1));
+        assert_eq!(beyond(&books, Costs::default()), each);
+        assert_eq!(beyond(&books, Costs::unknown(1)), each[1..]);
+        let all_but_refused = Costs { unknown: 1, refused: 0, expired: 1, set_aside: 1 };
+        assert_eq!(beyond(&books, all_but_refused), each[1..2]);
+    }
+
+    #[test]
     fn a_ledger_that_was_left_in_the_middle_or_says_otherwise_is_found() {
         for (state, end) in [("sending", None), ("reserved", None), ("settled", Some(End::Refused))] {
             let found = after(|books| {
@@ -226,6 +242,31 @@ mod interference {
         let since = Instant::now();
         assert_eq!(says(&mut stream, "late").await.unwrap(), "late");
         assert!(since.elapsed() >= Duration::from_millis(200), "a hundred each way");
+    }
+
+    #[tokio::test]
+    async fn a_bad_line_is_late_and_keeps_the_order() {
+        let proxy = before_an_echo().await;
+        proxy.set(Mode::Lossy(7));
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        let since = Instant::now();
+        for n in 0..5 {
+            let text = format!("number {n}");
+            assert_eq!(says(&mut stream, &text).await.unwrap(), text);
+        }
+        assert!(since.elapsed() >= Duration::from_millis(400), "ten times up to 200 ms, for this seed");
+    }
+
+    #[tokio::test]
+    async fn it_ends_what_stands_and_takes_what_is_new() {
+        let proxy = before_an_echo().await;
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        assert_eq!(says(&mut stream, "here").await.unwrap(), "here");
+        proxy.cut();
+        let ended = async { while says(&mut stream, "still?").await.is_ok() {} };
+        timeout(SOON, ended).await.unwrap();
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        assert_eq!(says(&mut stream, "again").await.unwrap(), "again");
     }
 
     #[tokio::test]

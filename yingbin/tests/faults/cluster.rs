@@ -1,4 +1,4 @@
-//! Real Kafka nodes, each reached by gateways and by content-services through a proxy of their own, and by the tests directly.
+//! Real Kafka nodes, each reached by gateways, content-services and profile-service through a proxy of their own, and by the tests directly.
 
 use std::{fmt::Write as _, fs, sync::Arc, time::Duration};
 
@@ -34,10 +34,13 @@ pub(crate) struct Node {
     direct: u16,
     gateway: u16,
     content: u16,
+    profile: u16,
     /// Between gateways and this node.
     pub(crate) to_gateways: Proxy,
     /// Between content-services and this node.
     pub(crate) to_contents: Proxy,
+    /// Between profile-service and this node.
+    pub(crate) to_profiles: Proxy,
 }
 
 /// Who connects.
@@ -46,6 +49,7 @@ pub(crate) enum Client {
     Test,
     Gateway,
     Content,
+    Profile,
 }
 
 impl Cluster {
@@ -107,6 +111,7 @@ impl Cluster {
             Client::Test => format!("127.0.0.1:{}", node.direct),
             Client::Gateway => node.to_gateways.address().to_string(),
             Client::Content => node.to_contents.address().to_string(),
+            Client::Profile => node.to_profiles.address().to_string(),
         };
         let bootstrap: Vec<String> = self.nodes.iter().map(of).collect();
         Kafka {
@@ -152,7 +157,7 @@ impl Cluster {
 
 impl Node {
     async fn new(id: usize) -> Self {
-        let (gateway, content) = (free_port(), free_port());
+        let [gateway, content, profile] = [free_port(), free_port(), free_port()];
         Self {
             process: None,
             id,
@@ -160,26 +165,30 @@ impl Node {
             direct: free_port(),
             gateway,
             content,
+            profile,
             to_gateways: Proxy::before(vec![([127, 0, 0, 1], gateway).into()]).await,
             to_contents: Proxy::before(vec![([127, 0, 0, 1], content).into()]).await,
+            to_profiles: Proxy::before(vec![([127, 0, 0, 1], profile).into()]).await,
         }
     }
 
     fn properties(&self, voters: &str, replicas: usize, data: &str) -> String {
-        let Self { id, controller, direct, gateway, content, to_gateways, to_contents, .. } = self;
+        let Self { id, controller, direct, gateway, content, profile, .. } = self;
         let in_sync = if replicas >= 3 { 2 } else { 1 };
         let mut text = format!(
             "process.roles=broker,controller\nnode.id={id}\ncontroller.quorum.voters={voters}\n\
              listeners=DIRECT://127.0.0.1:{direct},GATEWAY://127.0.0.1:{gateway},CONTENT://127.0.0.1:{content},\
-             CONTROLLER://127.0.0.1:{controller}\n\
-             advertised.listeners=DIRECT://127.0.0.1:{direct},GATEWAY://{},CONTENT://{}\n\
-             listener.security.protocol.map=DIRECT:PLAINTEXT,GATEWAY:PLAINTEXT,CONTENT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+             PROFILE://127.0.0.1:{profile},CONTROLLER://127.0.0.1:{controller}\n\
+             advertised.listeners=DIRECT://127.0.0.1:{direct},GATEWAY://{},CONTENT://{},PROFILE://{}\n\
+             listener.security.protocol.map=DIRECT:PLAINTEXT,GATEWAY:PLAINTEXT,CONTENT:PLAINTEXT,PROFILE:PLAINTEXT,\
+             CONTROLLER:PLAINTEXT\n\
              controller.listener.names=CONTROLLER\ninter.broker.listener.name=DIRECT\nlog.dirs={data}\n\
              auto.create.topics.enable=false\ngroup.initial.rebalance.delay.ms=0\n\
              broker.session.timeout.ms=3000\nbroker.heartbeat.interval.ms=500\n\
              file.delete.delay.ms=1000\n",
-            to_gateways.address(),
-            to_contents.address(),
+            self.to_gateways.address(),
+            self.to_contents.address(),
+            self.to_profiles.address(),
         );
         for topic in ["offsets.topic", "transaction.state.log", "share.coordinator.state.topic"] {
             let partitions = if topic == "offsets.topic" { 4 } else { 1 };

@@ -18,7 +18,7 @@ use crate::{
 
 /// Everything that is written down now.
 pub(crate) async fn books(stand: &Stand) -> Books {
-    books_with(stand, proto::EVENTS).await
+    books_with(stand, stand.events).await
 }
 
 /// The same where the events topic is not as it should be.

@@ -9,6 +9,9 @@ use crate::{load::Load, service::Program, stand::Stand, support::processes::unti
 /// A build with failpoints names the variable that sets them.
 const FAILPOINTS: &str = "FAILPOINTS";
 
+/// The stage that is passed once for each connection, of which few pushes need many.
+const PER_CONNECTION: &str = "g1";
+
 /// A service that dies.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Victim {
@@ -56,15 +59,29 @@ pub(crate) async fn dies_at(
     let passes = random.random_range(5..25);
     if victim.has_stages() {
         victim.place(stand).take().expect("it runs").kill();
-        stand.shape.failpoints = Some(format!("{stage}={passes}*off->return"));
+        stand.shape.failpoints = Some(match stage {
+            PER_CONNECTION => format!("{stage}=return"),
+            _ => format!("{stage}={passes}*off->return"),
+        });
         stand.staff().await;
-        let process = victim.place(stand).take().expect("it was just started").process;
-        let mut process = process;
-        until(&format!("it dies at {stage}"), Duration::from_secs(60), async || process.ended()).await;
+        passes_until_dead(stage, victim, stand).await;
     } else {
         load.goes_on(passes).await;
         victim.place(stand).take().expect("it runs").kill();
     }
     load.goes_on(10).await;
     stand.staff().await;
+}
+
+/// The platform keeps its connections, and as long as those to the other gateways are enough nothing is pushed to one that is new: it gets
+/// all pushes until it is dead.
+async fn passes_until_dead(stage: &str, victim: Victim, stand: &mut Stand) {
+    if matches!(victim, Victim::Gateway) {
+        stand.route_to(&[0]);
+        stand.edges.push.cut();
+    }
+    let mut process = victim.place(stand).take().expect("it was just started").process;
+    until(&format!("it dies at {stage}"), Duration::from_secs(60), async || process.ended()).await;
+    let everybody: Vec<usize> = (0..stand.gateways.len()).collect();
+    stand.route_to(&everybody);
 }

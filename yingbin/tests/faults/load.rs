@@ -17,8 +17,6 @@ use yingbin::example::Account;
 
 use crate::support::processes::until;
 
-/// How many people write to each account.
-const USERS: usize = 60;
 /// The load goes on although the system does not: pushes take no longer than three deliveries.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -26,6 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 #[derive(Clone, Debug)]
 pub(crate) struct Pushed {
     pub(crate) text: String,
+    pub(crate) begun_ms: i64,
     pub(crate) attempts: Vec<Attempt>,
 }
 
@@ -40,14 +39,16 @@ impl Pushed {
 pub(crate) struct Pusher {
     pub(crate) simulator: Simulator,
     pub(crate) accounts: Vec<Account>,
+    /// How many people write to each.
+    users: usize,
     message_id: AtomicI64,
     texts: AtomicUsize,
 }
 
 impl Pusher {
-    pub(crate) fn new(simulator: Simulator, accounts: Vec<Account>) -> Self {
+    pub(crate) fn new(simulator: Simulator, accounts: Vec<Account>, users: usize) -> Self {
         let message_id = AtomicI64::new(Clock::system().now_ms() * 10_000);
-        Self { simulator, accounts, message_id, texts: AtomicUsize::new(0) }
+        Self { simulator, accounts, users, message_id, texts: AtomicUsize::new(0) }
     }
 
     /// A text that nobody has written before, by somebody of one account.
@@ -63,20 +64,22 @@ impl Pusher {
 
     /// Pushes until it is taken or given up.
     pub(crate) async fn push(&self, (text, order): (String, Order)) -> Pushed {
+        let begun_ms = Clock::system().now_ms();
         let attempts = self.simulator.push(&order).await.unwrap();
-        Pushed { text, attempts }
+        Pushed { text, begun_ms, attempts }
     }
 
     /// Somebody, of any account, writes something.
     pub(crate) fn anybody(&self, random: &mut StdRng) -> (String, Order) {
         let account = random.random_range(0..self.accounts.len());
-        self.text(account, &format!("o{account}-{}", random.random_range(0..USERS)))
+        self.text(account, &format!("o{account}-{}", random.random_range(0..self.users)))
     }
 }
 
 /// Pushes at a rate until it is told to stop.
 pub(crate) struct Load {
     begun: Arc<AtomicUsize>,
+    beat: Duration,
     stop: CancellationToken,
     task: JoinHandle<Vec<Pushed>>,
 }
@@ -87,14 +90,28 @@ impl Load {
         let (begun, stop) = (Arc::new(AtomicUsize::new(0)), CancellationToken::new());
         let beat = Duration::from_secs(1) / per_second;
         let pushing = push_texts(Arc::clone(pusher), beat, seed, Arc::clone(&begun), stop.clone());
-        Self { begun, stop, task: tokio::spawn(pushing) }
+        Self { begun, beat, stop, task: tokio::spawn(pushing) }
     }
 
     /// Waits until so many more pushes have begun: the load is the clock of a test.
     pub(crate) async fn goes_on(&self, more: usize) {
-        let count = self.begun.load(Ordering::Relaxed) + more;
-        let begun = async || (self.begun.load(Ordering::Relaxed) >= count).then_some(());
-        until("the load goes on", PATIENCE, begun).await;
+        self.reaches(self.begun() + more).await;
+    }
+
+    /// Waits until as many pushes have begun as do in this time, since the load's beginning.
+    pub(crate) async fn lasts(&self, time: Duration) {
+        let beats = time.as_nanos() / self.beat.as_nanos();
+        self.reaches(usize::try_from(beats).unwrap()).await;
+    }
+
+    /// Waits until so many pushes have begun.
+    pub(crate) async fn reaches(&self, count: usize) {
+        until("the load goes on", PATIENCE, async || (self.begun() >= count).then_some(())).await;
+    }
+
+    /// How many have.
+    pub(crate) fn begun(&self) -> usize {
+        self.begun.load(Ordering::Relaxed)
     }
 
     /// No more pushes; returns when each has been taken or given up.

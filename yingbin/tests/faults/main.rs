@@ -1,5 +1,6 @@
 //! Breaks a running system at every seam and holds the books of both ends against each other. Rows are named by their fault:
-//! `cargo test -p yingbin --test faults -- f17` tries one, `FAULTS=all` all, `SEED=…` repeats one, `SOAK=minutes` soaks.
+//! `cargo test -p yingbin --test faults -- f17` tries one, `FAULTS=all` all, `FAULTS=long` all, with sizes that take
+//! their time, `SEED=…` repeats one, `SOAK=minutes` soaks.
 //! `FAULTS_BINARIES=folder` breaks another build, and `FAULTS_OLDER=folder` is the build that F77 rolls from and back to.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on has failed")]
 
@@ -14,7 +15,9 @@ mod rows;
 mod service;
 mod soak;
 mod stand;
+mod starved;
 mod support;
+mod times;
 mod trial;
 
 use std::{
@@ -33,8 +36,9 @@ use futures::FutureExt as _;
 use rows::Row;
 use trial::Trial;
 
-/// A row that takes longer hangs.
-const LONGEST: Duration = Duration::from_secs(240);
+/// A row that takes longer hangs; and where it has the size of the specification.
+const LONGEST: Duration = Duration::from_secs(480);
+const LONGEST_LONG: Duration = Duration::from_secs(3_000);
 
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| word.starts_with('f')).collect();
@@ -57,7 +61,7 @@ fn main() -> ExitCode {
 
 /// Named ones, all of them, or those that carry the promises. One node serves all that need no more, then three serve the rest.
 fn chosen(wanted: &[String]) -> Vec<Row> {
-    let all = variable("FAULTS").is_some_and(|faults| faults == "all");
+    let all = long() || variable("FAULTS").is_some_and(|faults| faults == "all");
     let named = |row: &Row| wanted.iter().any(|word| row.name.contains(word.as_str()));
     let mut rows = rows::all();
     rows.retain(|row| if wanted.is_empty() { all || row.short } else { named(row) });
@@ -67,6 +71,11 @@ fn chosen(wanted: &[String]) -> Vec<Row> {
 
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Sizes as the specification has them.
+pub(crate) fn long() -> bool {
+    variable("FAULTS").is_some_and(|faults| faults == "long")
 }
 
 /// `SEED` repeats a run.
@@ -112,14 +121,15 @@ async fn try_one(row: &Row, seed: u64, cluster: &mut Cluster) -> Result<String, 
     fs::remove_dir_all(&folder).ok();
     fs::create_dir_all(&folder).unwrap();
     let mut trial = Trial::new(row, seed, cluster, &folder);
-    let tried = AssertUnwindSafe(tokio::time::timeout(LONGEST, (row.run)(&mut trial))).catch_unwind().await;
+    let longest = if long() { LONGEST_LONG } else { LONGEST };
+    let tried = AssertUnwindSafe(tokio::time::timeout(longest, (row.run)(&mut trial))).catch_unwind().await;
     match tried {
         Ok(Ok(measured)) => {
             trial.clean().await;
             fs::remove_dir_all(&folder).ok();
             Ok(measured)
         }
-        Ok(Err(_)) => Err(format!("not over within {LONGEST:?}")),
+        Ok(Err(_)) => Err(format!("not over within {longest:?}")),
         Err(panic) => Err(message(&*panic)),
     }
 }

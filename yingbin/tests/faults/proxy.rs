@@ -4,12 +4,13 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{
@@ -20,6 +21,12 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// Of a bad line: how late something comes at most, how often it is lost, and after what time TCP sends it again. TCP keeps the order,
+/// so whatever follows waits too.
+const JITTER: Duration = Duration::from_millis(200);
+const LOSS: f64 = 0.05;
+const SENT_AGAIN: Duration = Duration::from_millis(250);
 
 /// What happens on an edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +39,8 @@ pub(crate) enum Mode {
     BlackHole,
     /// Every byte takes so much longer, each way.
     Latency(Duration),
+    /// A bad line, drawn from a seed: what is written comes up to [`JITTER`] later each way, and a part of it is lost and sent again.
+    Lossy(u64),
     /// A connection ends when its client has written so many bytes; the last ones are not passed on.
     CutAfter(usize),
     /// The server hears everything, the client nothing.
@@ -52,6 +61,30 @@ struct Shared {
     upstreams: Mutex<Vec<SocketAddr>>,
     turn: AtomicUsize,
     carried: AtomicU64,
+    /// Numbers what is written on a bad line.
+    written: AtomicU64,
+    /// Ends the connections that stand now.
+    standing: Mutex<CancellationToken>,
+}
+
+impl Shared {
+    fn standing(&self) -> MutexGuard<'_, CancellationToken> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// By how much what is read now comes later.
+    fn later(&self) -> Duration {
+        match *self.mode.borrow() {
+            Mode::Latency(later) => later,
+            Mode::Lossy(seed) => {
+                let number = self.written.fetch_add(1, Ordering::Relaxed);
+                let mut random = StdRng::seed_from_u64(seed.wrapping_add(number));
+                let jitter = random.random_range(Duration::ZERO..JITTER);
+                if random.random_bool(LOSS) { jitter + SENT_AGAIN } else { jitter }
+            }
+            _ => Duration::ZERO,
+        }
+    }
 }
 
 impl Proxy {
@@ -64,6 +97,8 @@ impl Proxy {
             upstreams: Mutex::new(upstreams),
             turn: AtomicUsize::new(0),
             carried: AtomicU64::new(0),
+            written: AtomicU64::new(0),
+            standing: Mutex::default(),
         });
         let ending = CancellationToken::new();
         let serving = serve(Arc::clone(&shared), listener, address, ending.clone());
@@ -84,6 +119,11 @@ impl Proxy {
     /// New connections go here.
     pub(crate) fn lead_to(&self, upstreams: Vec<SocketAddr>) {
         *self.shared.upstreams.lock().unwrap() = upstreams;
+    }
+
+    /// Connections that stand are ended, and made again by whoever needs them.
+    pub(crate) fn cut(&self) {
+        std::mem::take(&mut *self.shared.standing()).cancel();
     }
 
     /// Bytes that servers were given.
@@ -131,6 +171,7 @@ async fn bind(address: SocketAddr) -> TcpListener {
 
 /// One connection to the first server in turn that takes it.
 async fn connection(shared: Arc<Shared>, client: TcpStream) {
+    let standing = shared.standing().clone();
     let Some(server) = connected(&shared).await else { return };
     client.set_nodelay(true).ok();
     server.set_nodelay(true).ok();
@@ -147,6 +188,7 @@ async fn connection(shared: Arc<Shared>, client: TcpStream) {
         _ = both => {}
         () = ended_by_mode(shared.mode.subscribe()) => {}
         () = cut.cancelled() => {}
+        () = standing.cancelled() => {}
     }
 }
 
@@ -191,8 +233,7 @@ async fn pump(
     let reading = async move {
         let mut buffer = vec![0; 64 * 1024];
         while let Ok(n @ 1..) = reads.read(&mut buffer).await {
-            let later = if let Mode::Latency(later) = *shared.mode.borrow() { later } else { Duration::ZERO };
-            if held.send((Instant::now() + later, buffer[..n].to_vec())).await.is_err() {
+            if held.send((Instant::now() + shared.later(), buffer[..n].to_vec())).await.is_err() {
                 return;
             }
         }

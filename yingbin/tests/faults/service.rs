@@ -39,7 +39,10 @@ impl Service {
     ) -> Self {
         let file = folder.join(format!("{name}.toml"));
         fs::write(&file, settings).unwrap();
-        let mut command = program.command();
+        let mut command = match program.etc {
+            Some(etc) => with_etc(etc, &program.command()),
+            None => program.command(),
+        };
         command.arg("--config").arg(&file);
         if let Some(failpoints) = program.failpoints {
             command.env("FAILPOINTS", failpoints);
@@ -101,12 +104,14 @@ pub(crate) struct Program<'a> {
     pub(crate) failpoints: Option<&'a str>,
     /// Nobody reads what it logs.
     pub(crate) unread: bool,
+    /// A folder with the `hosts` and `nsswitch.conf` that it sees.
+    pub(crate) etc: Option<&'a Path>,
 }
 
 impl<'a> Program<'a> {
     /// As it is.
     pub(crate) fn named(name: &'a str) -> Self {
-        Self { name, older: false, failpoints: None, unread: false }
+        Self { name, older: false, failpoints: None, unread: false, etc: None }
     }
 
     /// Whether this build knows a word: what it can do.
@@ -128,6 +133,20 @@ impl<'a> Program<'a> {
 /// The build before this one, where the environment has one.
 pub(crate) fn older_build() -> Option<OsString> {
     std::env::var_os("FAULTS_OLDER").filter(|folder| !folder.is_empty())
+}
+
+/// Whether this machine lets a process see files of its own in place of others.
+pub(crate) fn can_have_own_etc() -> bool {
+    let tried = Command::new("unshare").args(["-rm", "mount", "--bind", "/etc/hosts", "/etc/hosts"]).output();
+    tried.is_ok_and(|tried| tried.status.success())
+}
+
+/// The same, which finds names in the files of a folder and nowhere else.
+fn with_etc(etc: &Path, command: &Command) -> Command {
+    const MOUNTS: &str = r#"for file in hosts nsswitch.conf; do mount --bind "$0/$file" "/etc/$file" || exit; done; exec "$@""#;
+    let mut shell = Command::new("unshare");
+    shell.args(["-rm", "sh", "-c", MOUNTS]).arg(etc).arg(command.get_program()).args(command.get_args());
+    shell
 }
 
 /// The same, with every log line going into a pipe that it holds open itself and nobody reads.

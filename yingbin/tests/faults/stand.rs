@@ -1,6 +1,7 @@
 //! A system to break: its own Redis, topics and platform, the services as processes, and a proxy on every edge between them.
 
 mod settings;
+mod shape;
 mod watched;
 
 use std::{
@@ -29,32 +30,11 @@ use crate::{
     },
 };
 
+pub(crate) use shape::Shape;
+
 const PLAYBOOK: &str = include_str!("playbook.yaml");
 /// Shared by gateway and content-service of a test.
 const SECRET: &str = "the secret of the fault tests";
-
-/// How many of what, and settings beside the usual ones.
-#[derive(Clone, Debug)]
-pub(crate) struct Shape {
-    pub(crate) gateways: usize,
-    pub(crate) contents: usize,
-    /// Tables for profile-service.
-    pub(crate) profile: &'static str,
-    /// Further lines of everybody's `[kafka]`.
-    pub(crate) kafka: &'static str,
-    /// Pushes a second.
-    pub(crate) rate: u32,
-    /// `FAILPOINTS` of the first gateway and of the first content-service, where their build has any.
-    pub(crate) failpoints: Option<String>,
-    /// Logs, all of them, go into pipes that nobody reads.
-    pub(crate) unread: bool,
-}
-
-impl Default for Shape {
-    fn default() -> Self {
-        Self { gateways: 1, contents: 1, profile: "", kafka: "", rate: 25, failpoints: None, unread: false }
-    }
-}
 
 /// The edges.
 pub(crate) struct Edges {
@@ -70,11 +50,25 @@ pub(crate) struct Edges {
     pub(crate) enrich: Proxy,
 }
 
+impl Edges {
+    async fn before(push: Proxy, platform: SocketAddr, redis: u16, profile: u16) -> Self {
+        Self {
+            push,
+            api: Proxy::before(vec![platform]).await,
+            ledger: Proxy::before(vec![local(redis)]).await,
+            memory: Proxy::before(vec![local(redis)]).await,
+            enrich: Proxy::before(vec![local(profile)]).await,
+        }
+    }
+}
+
 /// The system.
 pub(crate) struct Stand {
     /// As the tests reach it.
     pub(crate) kafka: Kafka,
-    kafkas: [Kafka; 2],
+    /// As gateways, content-services and profile-service reach it.
+    kafkas: [Kafka; 3],
+    pub(crate) events: proto::Topic,
     pub(crate) redis: RedisServer,
     pub(crate) pusher: Arc<Pusher>,
     platform: String,
@@ -94,6 +88,8 @@ pub(crate) struct Stand {
     pub(crate) seed: u64,
     pub(crate) http: reqwest::Client,
     folder: PathBuf,
+    /// The `hosts` of services that go by names.
+    etc: PathBuf,
     _ending: DropGuard,
 }
 
@@ -107,7 +103,7 @@ impl Stand {
         folder: &Path,
     ) -> Self {
         let _installed = rustls::crypto::ring::default_provider().install_default();
-        cluster.create_topics(namespace).await;
+        let events = topics(cluster, namespace, shape.partitions).await;
         let redis = RedisServer::start().await;
         let profile_port = free_port();
         let gateway_ports: Vec<u16> = (0..shape.gateways).map(|_| free_port()).collect();
@@ -118,18 +114,14 @@ impl Stand {
             let playbook = PLAYBOOK.replace("ACCOUNT", &account.name);
             fs::write(folder.join(format!("{}.yaml", account.name)), playbook).unwrap();
         }
-        let edges = Edges {
-            push,
-            api: Proxy::before(vec![platform]).await,
-            ledger: Proxy::before(vec![local(redis.port())]).await,
-            memory: Proxy::before(vec![local(redis.port())]).await,
-            enrich: Proxy::before(vec![local(profile_port)]).await,
-        };
+        let edges = Edges::before(push, platform, redis.port(), profile_port).await;
         let mut stand = Self {
             kafka: cluster.kafka(Client::Test, namespace),
-            kafkas: [Client::Gateway, Client::Content].map(|client| cluster.kafka(client, namespace)),
+            kafkas: [Client::Gateway, Client::Content, Client::Profile]
+                .map(|client| cluster.kafka(client, namespace)),
+            events,
             redis,
-            pusher: Arc::new(Pusher::new(simulator, accounts)),
+            pusher: Arc::new(Pusher::new(simulator, accounts, shape.users)),
             platform: format!("http://{platform}"),
             edges,
             gateways: (0..shape.gateways).map(|_| None).collect(),
@@ -145,8 +137,10 @@ impl Stand {
             seed,
             http: reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap(),
             folder: folder.to_owned(),
+            etc: folder.join("etc"),
             _ending: ending,
         };
+        stand.names(true);
         stand.staff().await;
         stand
     }
@@ -155,7 +149,7 @@ impl Stand {
     pub(crate) async fn staff(&mut self) {
         if self.profile.is_none() {
             let settings = self.profile_settings();
-            self.profile = Some(self.launch("profile-service", 0, &self.kafka, &settings));
+            self.profile = Some(self.launch("profile-service", 0, &self.kafkas[2], &settings));
         }
         for n in 0..self.gateways.len() {
             if self.gateways[n].is_none() {
@@ -165,8 +159,7 @@ impl Stand {
         }
         for n in 0..self.contents.len() {
             if self.contents[n].is_none() {
-                let settings = self.content_settings();
-                self.contents[n] = Some(self.launch("content-service", n, &self.kafkas[1], &settings));
+                self.contents[n] = Some(self.content_service(n));
             }
         }
         // Whoever is started again is whole.
@@ -175,6 +168,11 @@ impl Stand {
         for service in all.flatten() {
             service.ready(&self.http).await;
         }
+    }
+
+    /// Starts a content-service; does not wait until it is ready.
+    pub(crate) fn content_service(&self, n: usize) -> Service {
+        self.launch("content-service", n, &self.kafkas[1], &self.content_settings())
     }
 
     /// The usual load; the same seed pushes the same.
@@ -242,6 +240,17 @@ impl Stand {
     pub(crate) fn services(&self) -> impl Iterator<Item = &Service> {
         self.gateways.iter().chain(&self.contents).chain([&self.profile]).flatten()
     }
+}
+
+/// The topics; and the one of the events, with as many partitions as it is to have.
+async fn topics(cluster: &Cluster, namespace: &str, partitions: i32) -> proto::Topic {
+    cluster.create_topics(namespace).await;
+    let events = proto::Topic { partitions, ..proto::EVENTS };
+    if events != proto::EVENTS {
+        let name = cluster.kafka(Client::Test, namespace).topic(events.name);
+        cluster.widen(&name, partitions).await;
+    }
+    events
 }
 
 fn account(name: &str) -> Account {

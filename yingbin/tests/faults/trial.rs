@@ -13,7 +13,7 @@ use runtime::clock::Clock;
 use tokio::time::Instant;
 
 use crate::{
-    checker::{Allowed, Books, End, check, duplicates, outcomes},
+    checker::{Allowed, Books, Costs, End, beyond, check, duplicates, outcomes},
     cluster::Cluster,
     collect,
     load::Load,
@@ -46,6 +46,8 @@ pub(crate) struct Trial<'a> {
     pub(crate) cluster: &'a mut Cluster,
     name: &'static str,
     raises: &'static [&'static str],
+    /// The sizes of the specification, however long they take.
+    pub(crate) long: bool,
     stands: usize,
     folder: PathBuf,
 }
@@ -54,6 +56,8 @@ pub(crate) struct Trial<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terms {
     pub(crate) allowed: Allowed,
+    /// Events that may end as nobody wants it: none, where a row does not say otherwise.
+    pub(crate) costs: Costs,
     /// The lag has to be gone within this time.
     pub(crate) within: Duration,
     /// New pushes have to be answered by a message in time.
@@ -62,7 +66,7 @@ pub(crate) struct Terms {
 
 impl Default for Terms {
     fn default() -> Self {
-        Self { allowed: Allowed::default(), within: PROGRESS, tail: true }
+        Self { allowed: Allowed::default(), costs: Costs::default(), within: PROGRESS, tail: true }
     }
 }
 
@@ -86,14 +90,16 @@ pub(crate) struct Report {
 impl<'a> Trial<'a> {
     pub(crate) fn new(row: &Row, seed: u64, cluster: &'a mut Cluster, folder: &Path) -> Self {
         let random = StdRng::seed_from_u64(seed);
-        let Row { name, raises, .. } = *row;
-        Self { seed, random, cluster, name, raises, stands: 0, folder: folder.to_owned() }
+        let raises = row.seen.metrics();
+        let (name, long) = (row.name, crate::long());
+        Self { seed, random, cluster, name, raises, long, stands: 0, folder: folder.to_owned() }
     }
 
     /// No single fault, but all of them.
     pub(crate) fn soaks(seed: u64, cluster: &'a mut Cluster, folder: &Path) -> Self {
         let random = StdRng::seed_from_u64(seed);
-        Self { seed, random, cluster, name: "soak", raises: &[], stands: 0, folder: folder.to_owned() }
+        let (name, raises, long) = ("soak", [].as_slice(), true);
+        Self { seed, random, cluster, name, raises, long, stands: 0, folder: folder.to_owned() }
     }
 
     /// Names of topics and groups: no other system has had them on these servers.
@@ -130,7 +136,7 @@ impl Stand {
         // What a gateway still holds is in no topic yet, and no lag shows it.
         let drained = async || (self.counted("gateway_spool_records").await == 0.0).then_some(());
         until("the spools are empty", within, drained).await;
-        kafka::handled(&self.kafka, "content-service", proto::EVENTS, within).await;
+        kafka::handled(&self.kafka, "content-service", self.events, within).await;
         let settled = since.elapsed();
         let tail_ms = if terms.tail { Some(self.tail().await) } else { None };
         let books = collect::books(self).await;
@@ -138,6 +144,8 @@ impl Stand {
         let report = self.report(books, settled, tail_ms, raised);
         let broken = check(&report.books, terms.allowed);
         assert!(broken.is_empty(), "{report}; {} broken: {:?}", broken.len(), &broken[..broken.len().min(8)]);
+        let beyond = beyond(&report.books, terms.costs);
+        assert!(beyond.is_empty(), "{report}; more than it may cost: {beyond:?}");
         let odd: Vec<&str> = report.suppressed().filter(|reason| *reason != USED_UP).collect();
         assert!(odd.is_empty(), "{report}; suppressed: {odd:?}");
         report.shows();
@@ -153,7 +161,7 @@ impl Stand {
     async fn tail(&mut self) -> i64 {
         let since_ms = Clock::system().now_ms();
         let texts = self.push_each(0, &format!("tail{since_ms}-"), TAIL).await;
-        kafka::handled(&self.kafka, "content-service", proto::EVENTS, PROGRESS).await;
+        kafka::handled(&self.kafka, "content-service", self.events, PROGRESS).await;
         let simulator = &self.pusher.simulator;
         let arrived = async || {
             let arrivals = simulator.arrivals(0, None);
@@ -199,7 +207,7 @@ impl Stand {
 
     /// Waits until content-service has committed every event.
     pub(crate) async fn handled(&self, within: Duration) {
-        kafka::handled(&self.kafka, "content-service", proto::EVENTS, within).await;
+        kafka::handled(&self.kafka, "content-service", self.events, within).await;
     }
 
     /// Waits until a content-service has sends under way.

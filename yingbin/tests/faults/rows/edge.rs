@@ -21,18 +21,20 @@ use crate::{
 
 rows! {
     f61_pushes_come_three_times_to_different_gateways, 1, short,
-        "each of 50 pushes three times, to two gateways in turn", "one reply each";
+        "each of 50 pushes three times, to two gateways in turn", "one reply each",
+        quiet "a repeat is the platform's own way and costs nothing";
     f69_a_valid_push_is_replayed, 1, short,
-        "signed now, eleven minutes and a day ago; then the first one again", "403 for the old ones; the repeat brings nothing new",
-        ["gateway_pushes_total{result=\"stale\""];
+        "signed now, eleven minutes and a day ago; then the first one again", "403 for the old ones; the repeat brings nothing new", raises ["gateway_pushes_total{result=\"stale\""];
     f77_every_service_is_rolled, 1, full,
         "two gateways, two content-services and profile-service end with SIGTERM in turn and come back, from the build before to this one and back to it, under load",
-        "no failed delivery, all sent, every end in order, deliveries < 2 s";
+        "no failed delivery, all sent, every end in order, deliveries < 2 s",
+        quiet "nothing fails, and whoever ends takes its counters along";
     f78_orderly_ends_under_load, 1, full,
-        "content-service and gateway get SIGTERM with hundreds of events under way, content-service twice", "both end < 25 s with 0";
+        "content-service and gateway get SIGTERM with hundreds of events under way, content-service twice", "both end < 25 s with 0",
+        quiet "both end, and their counters with them: their exit tells it";
     f86_nobody_reads_the_logs, 1, full,
         "everybody logs everything into a pipe that nobody reads, for 250 pushes",
-        "all sent, deliveries < 1 s; what is not logged is counted", ["process_log_lines_dropped_total"];
+        "all sent, deliveries < 1 s; what is not logged is counted", raises ["process_log_lines_dropped_total"];
 }
 
 async fn f61_pushes_come_three_times_to_different_gateways(trial: &mut Trial<'_>) -> String {

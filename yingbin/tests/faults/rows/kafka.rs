@@ -17,32 +17,34 @@ use crate::{
 
 rows! {
     f17_the_only_broker_is_killed_and_started_again, 1, short,
-        "SIGKILL of the one node under load, started again at once", "answered and lost 0, settled < 30 s";
+        "SIGKILL of the one node under load, started again at once", "answered and lost 0, settled < 30 s",
+        raises ["gateway_spool_appended_total"];
     f17_brokers_are_killed_one_after_the_other_five_times, 3, full,
         "three nodes; each time one of them is killed and started again 50 pushes later",
-        "lost 0, settled < 30 s";
+        "lost 0, settled < 30 s",
+        raises ["gateway_spool_appended_total"];
     f18_all_brokers_are_down, 1, full,
-        "the one node is killed and stays away for 1500 pushes (60 s)", "every push answered 200, lost 0, settled < 60 s",
-        ["gateway_spool_appended_total", "gateway_spool_drained_total"];
+        "the one node is killed and stays away for 1500 pushes (60 s)", "every push answered 200, lost 0, settled < 60 s", raises ["gateway_spool_appended_total", "gateway_spool_drained_total"];
     f18_a_gateway_dies_while_all_brokers_are_down, 1, full,
         "two gateways; the broker is killed, 100 pushes later one gateway too; then both come back",
-        "answered and lost 0, settled < 60 s", ["gateway_spool_appended_total", "gateway_spool_drained_total"];
+        "answered and lost 0, settled < 60 s", raises ["gateway_spool_appended_total", "gateway_spool_drained_total"];
     f19_too_few_copies, 3, full,
-        "two of three nodes stopped for 100 pushes (4 s), then going on", "answered and lost 0", ["gateway_spool_appended_total"];
+        "two of three nodes stopped for 100 pushes (4 s), then going on", "answered and lost 0", raises ["gateway_spool_appended_total"];
     f21_the_coordinator_is_away_while_a_member_leaves, 1, full,
-        "the broker is killed, then content-service and gateway get SIGTERM", "they end < 20 s; nothing is lost or sent twice";
+        "the broker is killed, then content-service and gateway get SIGTERM", "they end < 20 s; nothing is lost or sent twice",
+        quiet "both end, and their counters with them: their exit tells it";
     f28_a_slow_broker, 1, full,
-        "half a second each way between gateway and broker", "every push answered 200 within 4 s";
+        "half a second each way between gateway and broker", "every push answered 200 within 4 s",
+        quiet "it is slow within the time of a push: only `gateway_produce_seconds` grows";
     f28_a_very_slow_broker, 1, full,
-        "a second and a half each way for 100 pushes", "answered and lost 0", ["gateway_spool_appended_total"];
+        "a second and a half each way for 100 pushes", "answered and lost 0", raises ["gateway_spool_appended_total"];
     f29_the_brokers_report_is_lost, 1, short,
-        "for 75 pushes (3 s) the broker takes records and its answers are dropped", "repeats in the topic, one reply each",
-        ["gateway_spool_appended_total"];
+        "for 75 pushes (3 s) the broker takes records and its answers are dropped", "repeats in the topic, one reply each", raises ["gateway_spool_appended_total"];
     f31_poison_records, 1, short,
-        "five records that nobody can read, 900 kB among them", "each set aside with its reason; the partitions move on",
-        ["content_dlq_total"];
+        "five records that nobody can read, 900 kB among them", "each set aside with its reason; the partitions move on", raises ["content_dlq_total"];
     f83_kafka_is_far_away, 1, full,
-        "40 ms each way between all services and the broker", "all sent, every push answered 200";
+        "40 ms each way between all services and the broker", "all sent, every push answered 200",
+        quiet "it is slow within every time limit: only `gateway_produce_seconds` grows";
 }
 
 async fn f17_the_only_broker_is_killed_and_started_again(trial: &mut Trial<'_>) -> String {

@@ -5,8 +5,10 @@ mod edge;
 pub(crate) mod elsewhere;
 mod groups;
 mod kafka;
+mod network;
 mod platform;
 mod redis;
+mod strain;
 mod tokens;
 
 use futures::future::LocalBoxFuture;
@@ -25,10 +27,28 @@ pub(crate) struct Row {
     pub(crate) done: &'static str,
     /// What has to hold beside the invariants.
     pub(crate) bound: &'static str,
-    /// Metrics by which an operator sees the fault (I8): each has to have risen on some process when it is over.
-    pub(crate) raises: &'static [&'static str],
+    /// How an operator sees the fault (I8).
+    pub(crate) seen: Seen,
     /// Tries it: what was measured, or a panic.
     pub(crate) run: for<'a, 'b> fn(&'a mut Trial<'b>) -> LocalBoxFuture<'a, String>,
+}
+
+/// How an operator sees a fault.
+#[derive(Clone, Copy)]
+pub(crate) enum Seen {
+    /// By metrics: each has to have risen on some process when it is over.
+    Raises(&'static [&'static str]),
+    /// By no metric, for this reason.
+    Quiet(&'static str),
+}
+
+impl Seen {
+    pub(crate) fn metrics(self) -> &'static [&'static str] {
+        match self {
+            Self::Raises(metrics) => metrics,
+            Self::Quiet(_) => &[],
+        }
+    }
 }
 
 impl Row {
@@ -39,9 +59,9 @@ impl Row {
     }
 }
 
-/// Rows from functions: name, nodes, short or full, what is done, what has to hold, and which metrics have to rise.
+/// Rows from functions: name, nodes, short or full, what is done, what has to hold, and which metrics have to rise, or why none does.
 macro_rules! rows {
-    ($($run:ident, $nodes:literal, $short:ident, $done:literal, $bound:literal $(, [$($raises:literal),+])?;)*) => {
+    ($($run:ident, $nodes:literal, $short:ident, $done:literal, $bound:literal, $how:ident $seen:expr;)*) => {
         pub(super) fn rows() -> Vec<$crate::rows::Row> {
             vec![$($crate::rows::Row {
                 name: stringify!($run),
@@ -49,11 +69,13 @@ macro_rules! rows {
                 short: stringify!($short) == "short",
                 done: $done,
                 bound: $bound,
-                raises: &[$($($raises),+)?],
+                seen: $crate::rows::rows!(@seen $how $seen),
                 run: |trial| Box::pin($run(trial)),
             }),*]
         }
     };
+    (@seen raises $metrics:expr) => { $crate::rows::Seen::Raises(&$metrics) };
+    (@seen quiet $why:expr) => { $crate::rows::Seen::Quiet($why) };
 }
 use rows;
 
@@ -67,6 +89,8 @@ pub(crate) fn all() -> Vec<Row> {
         platform::rows(),
         tokens::rows(),
         edge::rows(),
+        network::rows(),
+        strain::rows(),
     ];
     all.into_iter().flatten().collect()
 }

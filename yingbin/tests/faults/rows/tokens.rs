@@ -11,10 +11,9 @@ use crate::{
 
 rows! {
     f52_the_token_is_refused, 1, short,
-        "40001, 40014 and 42001 in turn for 15 sends under load", "all sent; tokens fetched ≤ one per refusal", ["content_token_calls"];
+        "40001, 40014 and 42001 in turn for 15 sends under load", "all sent; tokens fetched ≤ one per refusal", raises ["content_token_calls"];
     f53_others_refresh_the_token_too, 1, full,
-        "three content-services; another program forces a new token under load", "all sent; tokens fetched ≤ one per rotation for the fleet",
-        ["content_token_calls"];
+        "three content-services; another program forces a new token under load", "all sent; tokens fetched ≤ one per rotation for the fleet", raises ["content_token_calls"];
 }
 
 /// Counts calls of the token endpoints: a fault that changes nothing is used up by each.

@@ -5,13 +5,31 @@ use std::fs;
 use runtime::kafka::Kafka;
 use yingbin::example::Account;
 
-use super::{Edges, SECRET, Stand, local};
+use super::{Edges, SECRET, Shape, Stand, local};
 use crate::{
+    proxy::Proxy,
     service::{Program, Service},
     support::processes::free_port,
 };
 
+/// Whoever has a name, where a stand goes by names.
+const NAMED: [&str; 4] = ["kafka.test", "redis.test", "profile.test", "api.test"];
+
 impl Stand {
+    /// Gives everybody a name, or takes all names away.
+    pub(crate) fn names(&self, there: bool) {
+        let line = if there { format!("127.0.0.1 {}\n", NAMED.join(" ")) } else { String::new() };
+        fs::create_dir_all(&self.etc).unwrap();
+        fs::write(self.etc.join("hosts"), line).unwrap();
+        fs::write(self.etc.join("nsswitch.conf"), "hosts: files\n").unwrap();
+    }
+
+    /// An edge by its address, or by its name.
+    fn at(&self, edge: &Proxy, name: &str) -> String {
+        let address = edge.address();
+        if self.shape.names { format!("{name}.test:{}", address.port()) } else { address.to_string() }
+    }
+
     pub(super) fn launch(
         &self,
         program: &str,
@@ -20,6 +38,8 @@ impl Stand {
         own: &str,
     ) -> Service {
         let admin = free_port();
+        let bootstrap =
+            if self.shape.names { bootstrap.replace("127.0.0.1", "kafka.test") } else { bootstrap.clone() };
         let (more, listen) = (self.shape.kafka, local(admin));
         let settings = format!(
             "namespace = '{namespace}'\n[kafka]\nbootstrap = '{bootstrap}'\n{more}\n[admin]\nlisten = '{listen}'\n{own}"
@@ -29,6 +49,7 @@ impl Stand {
             older: self.older,
             failpoints: self.shape.failpoints.as_deref().filter(|_| n == 0),
             unread: self.shape.unread,
+            etc: self.shape.names.then_some(&self.etc),
         };
         Service::launch(&program, &format!("{}-{n}", program.name), &self.folder, admin, &settings)
     }
@@ -51,15 +72,17 @@ impl Stand {
             )
         });
         format!(
-            "[gateway]\nlisten = '{}'\n[shutdown]\nannounce = '1s'\n[links]\nsecret = '{SECRET}'\n{spool}{}",
+            "[gateway]\nlisten = '{}'\n[shutdown]\nannounce = '1s'\n[links]\nsecret = '{SECRET}'\n{spool}{}\n{}",
             local(self.gateway_ports[n]),
+            self.shape.gateway,
             accounts.collect::<String>()
         )
     }
 
     pub(super) fn profile_settings(&self) -> String {
-        let (port, redis, more) = (local(self.profile_port), self.edges.memory.address(), self.shape.profile);
-        format!("[grpc]\nlisten = '{port}'\n{more}\n[redis]\nurl = 'redis://{redis}'\n")
+        let (port, redis) = (local(self.profile_port), self.at(&self.edges.memory, "redis"));
+        let Shape { profile, redis: more, .. } = self.shape;
+        format!("[grpc]\nlisten = '{port}'\n{profile}\n[redis]\nurl = 'redis://{redis}'\n{more}\n")
     }
 
     pub(super) fn content_settings(&self) -> String {
@@ -71,15 +94,16 @@ impl Stand {
             format!(
                 "[[accounts]]\nname = '{name}'\napp_id = '{app_id}'\nsecret = '{app_secret}'\nkind = '{kind}'\n\
                  api = 'http://{}'\nplaybook = '{}'\n",
-                api.address(),
+                self.at(api, "api"),
                 playbook.display()
             )
         });
         format!(
-            "[delivery]\ncheck_right = false\n[redis]\nurl = 'redis://{}'\n[profile]\nendpoint = 'http://{}'\n\
+            "[delivery]\ncheck_right = false\n[redis]\nurl = 'redis://{}'\n{}\n[profile]\nendpoint = 'http://{}'\n\
              [links]\nsecret = '{SECRET}'\nbase_url = 'http://{}'\n{}",
-            ledger.address(),
-            enrich.address(),
+            self.at(ledger, "redis"),
+            self.shape.redis,
+            self.at(enrich, "profile"),
             push.address(),
             accounts.collect::<String>()
         )

@@ -1,0 +1,47 @@
+//! What a stand consists of.
+
+/// How many of what, and settings beside the usual ones.
+#[derive(Clone, Debug)]
+pub(crate) struct Shape {
+    pub(crate) gateways: usize,
+    pub(crate) contents: usize,
+    /// Tables for profile-service.
+    pub(crate) profile: &'static str,
+    /// Further lines of everybody's `[kafka]`.
+    pub(crate) kafka: &'static str,
+    /// Further lines of everybody's `[redis]`.
+    pub(crate) redis: &'static str,
+    /// Further lines of the gateways.
+    pub(crate) gateway: &'static str,
+    /// Partitions of the events topic, where they are not as many as usual.
+    pub(crate) partitions: i32,
+    /// How many people write to each account.
+    pub(crate) users: usize,
+    /// Pushes a second.
+    pub(crate) rate: u32,
+    /// `FAILPOINTS` of the first gateway and of the first content-service, where their build has any.
+    pub(crate) failpoints: Option<String>,
+    /// Services find each other by names that can be taken away.
+    pub(crate) names: bool,
+    /// Logs, all of them, go into pipes that nobody reads.
+    pub(crate) unread: bool,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self {
+            gateways: 1,
+            contents: 1,
+            profile: "",
+            kafka: "",
+            redis: "",
+            gateway: "",
+            partitions: proto::EVENTS.partitions,
+            users: 60,
+            rate: 25,
+            failpoints: None,
+            names: false,
+            unread: false,
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! How long replies took.
+
+use std::{collections::HashMap, fmt};
+
+use crate::{load::Pushed, stand::Stand};
+
+/// Times from push to message, milliseconds, shortest first.
+pub(crate) struct Times(Vec<i64>);
+
+impl Times {
+    /// What 99 in 100 did not exceed.
+    pub(crate) fn p99(&self) -> i64 {
+        self.0.get((self.0.len() * 99).div_ceil(100).saturating_sub(1)).copied().unwrap_or(0)
+    }
+}
+
+impl fmt::Display for Times {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "99 in 100 were answered within {} ms", self.p99())
+    }
+}
+
+impl Stand {
+    /// How long the replies to these pushes took, from the push to the message.
+    pub(crate) fn reply_times(&self, pushed: &[Pushed]) -> Times {
+        let arrived = self.pusher.simulator.arrivals(0, None);
+        let text = |arrival: &simulator::Arrival| {
+            arrival.message["text"]["content"].as_str().unwrap_or_default().to_owned()
+        };
+        let arrived: HashMap<String, i64> =
+            arrived.iter().rev().map(|arrival| (text(arrival), arrival.received_at)).collect();
+        let took = |push: &Pushed| Some(arrived.get(&push.text)? - push.begun_ms);
+        let mut all: Vec<i64> = pushed.iter().filter_map(took).collect();
+        all.sort_unstable();
+        Times(all)
+    }
+}
