@@ -9,7 +9,10 @@ use std::{
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
-use runtime::redis::{Redis, RedisError};
+use runtime::{
+    clock::Clock,
+    redis::{Redis, RedisError},
+};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use wechat::{
@@ -69,13 +72,18 @@ impl Accounts {
     ///
     /// # Errors
     /// An address that is none, or a playbook that cannot be read, with everything that is wrong with it.
-    pub fn open(config: &config::Config, redis: &Redis, metrics: &Metrics) -> anyhow::Result<Self> {
+    pub fn open(
+        config: &config::Config,
+        redis: &Redis,
+        clock: &Clock,
+        metrics: &Metrics,
+    ) -> anyhow::Result<Self> {
         let stops = Stops::new(redis.clone());
         let mut accounts = Self { all: HashMap::new(), stops: stops.clone(), happened: Arc::default() };
         let places = Places::divide(config.send_places(), config.accounts.len());
         for (index, (account, places)) in config.accounts.iter().zip(places).enumerate() {
             let breaker = Breaker::new(Arc::clone(&accounts.happened));
-            let token = SharedToken::new(redis, &account.app_id);
+            let token = SharedToken::new(redis, &account.app_id, clock.clone());
             let client = client(account, config, token);
             let opened = client
                 .and_then(|client| {

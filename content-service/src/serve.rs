@@ -146,7 +146,7 @@ fn rooms(
     let terms = Terms { ttl: LEDGER_TTL, lease, replicas: config.keeping.replicas };
     let desk = Desk::new(redis.clone());
     let erasures = Erasures::new(redis.clone(), profiles.clone(), metrics.clone());
-    let accounts = Arc::new(Accounts::open(config, redis, metrics)?);
+    let accounts = Arc::new(Accounts::open(config, redis, &clock, metrics)?);
     let ledger = Ledger::new(redis.clone(), terms, clock.clone(), metrics.clone());
     let rooms = Rooms {
         accounts,

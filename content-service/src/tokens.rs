@@ -1,7 +1,10 @@
 //! The access token of each account in the ledger's Redis, sealed, so that the fleet fetches one and not one for each replica.
 
 use redis::Script;
-use runtime::redis::{Redis, RedisError};
+use runtime::{
+    clock::Clock,
+    redis::{Redis, RedisError},
+};
 use wechat::api::{Stored, TokenStore};
 
 /// Longer than a token lives.
@@ -19,13 +22,15 @@ pub struct SharedToken {
     redis: Redis,
     key: String,
     swap: Script,
+    clock: Clock,
 }
 
 impl SharedToken {
     /// The place for the token of an AppId.
     #[must_use]
-    pub fn new(redis: &Redis, app_id: &str) -> Self {
-        Self { key: redis.key(&format!("t:{app_id}")), redis: redis.clone(), swap: Script::new(SWAP) }
+    pub fn new(redis: &Redis, app_id: &str, clock: Clock) -> Self {
+        let key = redis.key(&format!("t:{app_id}"));
+        Self { key, redis: redis.clone(), swap: Script::new(SWAP), clock }
     }
 }
 
@@ -44,6 +49,10 @@ impl TokenStore for SharedToken {
             });
             swapped.await.map_err(told)
         })
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
     }
 }
 

@@ -93,6 +93,10 @@ impl TokenStore for Watched {
             swapped
         })
     }
+
+    fn now_ms(&self) -> i64 {
+        self.store.now_ms()
+    }
 }
 
 /// The platform: one token is good; whoever brings an older one is told why it is not.

@@ -20,7 +20,10 @@ use content_service::tokens::SharedToken;
 use futures::StreamExt as _;
 use platform::{Platform, Step, Stops, Watched};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
-use runtime::redis::{Redis, RedisConfig};
+use runtime::{
+    clock::Clock,
+    redis::{Redis, RedisConfig},
+};
 use tokio::{sync::watch, task::JoinHandle};
 use wechat::api::{Client, Config, Sent};
 
@@ -74,7 +77,7 @@ impl Fleet {
         let (me, stops) = (self.born, self.stops.clone());
         self.born += 1;
         let (app_id, missed) = (format!("wx{}", self.seed), Arc::clone(&self.missed));
-        let store = SharedToken::new(&self.redis, &app_id);
+        let store = SharedToken::new(&self.redis, &app_id, Clock::system());
         let client = Client::new(Config {
             base_url: format!("http://{}/{me}", self.address),
             app_id,

@@ -141,3 +141,22 @@ async fn a_sick_account_leaves_room_for_the_others() {
     assert!(world.replies.records().len() < 600, "the slow account is still busy");
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_whose_time_is_over_by_the_clock_is_renewed_before_anything_is_sent_with_it() {
+    let mut world = World::start(1).await;
+    for (event, tokens) in [("e1", 1), ("e2", 1)] {
+        world.push(&world.text("o1", event, "hello")).await;
+        world.outcome(event).await;
+        assert_eq!(world.api.lock().token_calls, tokens);
+    }
+    world.clock.advance(Duration::from_secs(7200));
+    world.push(&world.text("o1", "e3", "hello")).await;
+    world.outcome("e3").await;
+    let (tokens, calls) = {
+        let api = world.api.lock();
+        (api.token_calls, api.calls)
+    };
+    assert_eq!((tokens, calls), (2, 3));
+    world.stop().await;
+}

@@ -29,7 +29,7 @@ use crate::{
 async fn armed(ago: Duration, mine: &Assignment) -> (Entry, usize) {
     let (world, metrics) = (World::new(1).await, Metrics::default());
     let (redis, clock) = (world.redis.client(), world.clock.clone());
-    let accounts = Accounts::open(&world.config, &redis, &metrics).unwrap();
+    let accounts = Accounts::open(&world.config, &redis, &clock, &metrics).unwrap();
     let account = accounts.get(APP).unwrap();
     let terms = Terms { ttl: Duration::from_secs(3600), lease: Duration::from_secs(9), replicas: 0 };
     let ledger = Ledger::new(redis, terms, clock.clone(), metrics.clone());

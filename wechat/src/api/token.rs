@@ -5,7 +5,7 @@ mod store;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
@@ -49,8 +49,8 @@ pub enum TokenError {
 /// A token. `Debug` is not implemented, so that it can not be printed.
 pub(super) struct Access {
     token: String,
-    renew_at: Instant,
-    until: Instant,
+    renew_at_ms: i64,
+    until_ms: i64,
 }
 
 impl Access {
@@ -65,10 +65,8 @@ impl Access {
     }
 
     fn of(record: &Record) -> Self {
-        let (now, now_ms) = (Instant::now(), unix_ms());
-        let at = |at_ms: i64| now + Duration::from_millis(u64::try_from(at_ms - now_ms).unwrap_or(0));
-        let (renew_at, until) = (at(record.renew_at_ms), at(record.until_ms));
-        Self { token: record.token.clone(), renew_at, until }
+        let Record { token, renew_at_ms, until_ms, .. } = record;
+        Self { token: token.clone(), renew_at_ms: *renew_at_ms, until_ms: *until_ms }
     }
 }
 
@@ -122,7 +120,7 @@ impl Tokens {
 
     /// The cached token, or a new one; callers that come while one is fetched share its result, or use the old one while it lasts.
     pub(super) async fn get(&self, wire: &Wire) -> Result<Arc<Access>, TokenError> {
-        if let Some(access) = self.cached(|access| access.renew_at) {
+        if let Some(access) = self.cached(|access| access.renew_at_ms) {
             return Ok(access);
         }
         let mut failed = match (self.renewing.try_lock(), self.valid()) {
@@ -130,7 +128,7 @@ impl Tokens {
             (Err(_), Some(old)) => return Ok(old),
             (Err(_), None) => self.renewing.lock().await,
         };
-        if let Some(access) = self.cached(|access| access.renew_at) {
+        if let Some(access) = self.cached(|access| access.renew_at_ms) {
             return Ok(access);
         }
         if let Some((error, until)) = &*failed
@@ -152,7 +150,7 @@ impl Tokens {
 
     /// The cached token until its very end.
     pub(super) fn valid(&self) -> Option<Arc<Access>> {
-        self.cached(|access| access.until)
+        self.cached(|access| access.until_ms)
     }
 
     /// Forgets `used`, which was refused with this code, unless another one has taken its place meanwhile.
@@ -169,9 +167,9 @@ impl Tokens {
         self.calls.load(Ordering::Relaxed)
     }
 
-    fn cached(&self, end: impl Fn(&Access) -> Instant) -> Option<Arc<Access>> {
+    fn cached(&self, end_ms: impl Fn(&Access) -> i64) -> Option<Arc<Access>> {
         let cached = self.cached.read().unwrap_or_else(PoisonError::into_inner);
-        cached.access.clone().filter(|access| Instant::now() < end(access))
+        cached.access.clone().filter(|access| self.store.now_ms() < end_ms(access))
     }
 
     fn adopt(&self, record: &Record) -> Arc<Access> {
@@ -187,7 +185,7 @@ impl Tokens {
         loop {
             let seen = self.store.load().await.map_err(TokenError::Store)?;
             let record = self.seal.open(&seen);
-            match record.turn(self.me, refused.as_ref(), unix_ms()) {
+            match record.turn(self.me, refused.as_ref(), self.store.now_ms()) {
                 Turn::Use => return Ok(self.adopt(&record)),
                 Turn::Fail(error) => return Err(error),
                 Turn::Wait(left) => sleep(LOOK.min(Duration::from_millis(left.unsigned_abs()))).await,
@@ -197,7 +195,7 @@ impl Tokens {
                             "somebody else has replaced the access token: let other programs call stable_token without force_refresh"
                         );
                     }
-                    let fetching = record.fetching(self.me, unix_ms());
+                    let fetching = record.fetching(self.me, self.store.now_ms());
                     let sealed = self.seal.close(&fetching);
                     if self.store.swap(&seen, &sealed).await.map_err(TokenError::Store)? {
                         return self.fetch_for_all(wire, &fetching, &sealed).await;
@@ -215,8 +213,8 @@ impl Tokens {
     ) -> Result<Arc<Access>, TokenError> {
         let fetched = self.fetch(wire).await;
         let record = match &fetched {
-            Ok((token, expires_in)) => fetching.given(token.clone(), *expires_in, unix_ms()),
-            Err(error) => fetching.failed(error.clone(), unix_ms()),
+            Ok((token, expires_in)) => fetching.given(token.clone(), *expires_in, self.store.now_ms()),
+            Err(error) => fetching.failed(error.clone(), self.store.now_ms()),
         };
         if let Err(why) = self.store.swap(sealed, &self.seal.close(&record)).await {
             tracing::warn!(why, "the access token is not shared: other replicas fetch it once more");
@@ -254,9 +252,4 @@ impl Tokens {
             _ => Err(TokenError::Unreachable("an answer that holds no token".to_owned())),
         }
     }
-}
-
-fn unix_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

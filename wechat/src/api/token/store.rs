@@ -4,6 +4,7 @@ use std::{
     fmt,
     pin::Pin,
     sync::{Mutex, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use aes_siv::{KeyInit as _, siv::Aes128Siv};
@@ -22,6 +23,9 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
 
     /// Keeps `new` if what is kept is still `seen`, and says whether it was. A repeat after a lost answer says `false`.
     fn swap<'a>(&'a self, seen: &'a [u8], new: &'a [u8]) -> Stored<'a, bool>;
+
+    /// Unix milliseconds by the clock that all of them go by.
+    fn now_ms(&self) -> i64;
 }
 
 /// Keeps it in this process.
@@ -47,6 +51,11 @@ impl TokenStore for InMemory {
             new.clone_into(&mut kept);
         }
         Box::pin(std::future::ready(Ok(same)))
+    }
+
+    fn now_ms(&self) -> i64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
     }
 }
 
