@@ -70,7 +70,7 @@ async fn redis_ends_even_when_nobody_can_end_it() {
 async fn a_redis_that_dies_is_told_at_once_and_ends_everything() {
     let mut up = Up::present().await;
     let pid = up.redis_pid().await;
-    assert!(Command::new("kill").args(["-9", &pid]).status().await.unwrap().success());
+    assert!(Command::new("sh").args(["-c", &format!("kill -9 {pid}")]).status().await.unwrap().success());
     let sentence = format!("Redis (pid {pid}), which this process had started, was ended by signal 9");
     until("a word about redis", async || up.told().contains(&sentence)).await;
     assert_eq!(up.ended().await, Some(1), "{}", up.told());

@@ -36,7 +36,7 @@ pub(crate) const OTHER_KEY: &str = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C"
 pub(crate) const LINK_SECRET: &str = "a secret of thirty-two characters";
 const PARTITIONS: i32 = 3;
 /// How long Kafka may take.
-pub(crate) const PRODUCE_TIMEOUT: Duration = Duration::from_millis(1500);
+pub(crate) const PRODUCE_TIMEOUT: Duration = Duration::from_millis(2500);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A record of the topic of events.

@@ -20,6 +20,7 @@ const DOCUMENT: &[u8] =
 #[tokio::test]
 async fn a_shutdown_finishes_what_is_in_flight() {
     let house = House::open().await;
+    assert_eq!(house.push_text("oReader", 0).await.status, 200, "the producer is connected");
     house.cluster.broker_round_trip_time(1, Duration::from_millis(500)).unwrap();
     let push = house.seal(Mode::Safe, DOCUMENT);
     let request = wire::request("POST", &format!("/wechat/safe?{}", push.query), "", &push.body);

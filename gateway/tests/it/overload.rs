@@ -26,11 +26,7 @@ async fn forge(house: &House, n: usize) -> Reply {
 /// Twenty times as much as fits, while the broker takes longer for each than anybody may wait for a place.
 #[tokio::test]
 async fn of_a_flood_as_many_are_served_as_fit_and_the_rest_is_shed() {
-    let house = House::with(|config| {
-        config.limits.in_flight = IN_FLIGHT;
-        config.limits.produce_timeout = Duration::from_millis(2500);
-    })
-    .await;
+    let house = House::with(|config| config.limits.in_flight = IN_FLIGHT).await;
     assert_eq!(house.push_text("oReader", 0).await.status, 200, "the producer is connected");
     house.cluster.broker_round_trip_time(1, Duration::from_millis(1000)).unwrap();
     let statuses = join_all((0..FLOOD).map(async |n| {

@@ -208,7 +208,8 @@ mod tests {
 
         let server = RedisServer::start().await.unwrap();
         let pid = server_pid(server.port).await.to_string();
-        assert!(Command::new("kill").args(["-9", &pid]).status().await.unwrap().success());
+        let kill = format!("kill -9 {pid}");
+        assert!(Command::new("sh").args(["-c", &kill]).status().await.unwrap().success());
         let ended = tokio::time::timeout(Duration::from_secs(5), server.ended()).await.expect("an end");
         assert!(ended.to_string().starts_with(&format!("Redis (pid {pid}), ")), "{ended}");
         assert!(ended.to_string().contains("was ended by signal 9"), "{ended}");

@@ -123,8 +123,8 @@ fn sealed(account: &Account) -> Result<SealedPush> {
 
 /// Ctrl-C, and its end.
 async fn end(mut child: Child) -> Result<()> {
-    let pid = child.id().context("it ended by itself")?.to_string();
-    ensure!(Command::new("kill").args(["-s", "INT", &pid]).status().await?.success(), "it cannot be ended");
+    let kill = format!("kill -s INT {}", child.id().context("it ended by itself")?);
+    ensure!(Command::new("sh").args(["-c", &kill]).status().await?.success(), "it cannot be ended");
     child.wait().await?;
     Ok(())
 }
