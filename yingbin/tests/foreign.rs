@@ -4,6 +4,9 @@
 
 #[path = "foreign/broker.rs"]
 mod broker;
+#[path = "support/processes.rs"]
+#[allow(dead_code, reason = "it starts its own processes")]
+mod processes;
 #[path = "foreign/python.rs"]
 mod python;
 mod support;

@@ -1,7 +1,7 @@
 //! Apache Kafka with its own console consumer, from the jars that `make setup-test` has brought.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::{fs, net::TcpListener, process::Stdio, time::Duration};
+use std::{fs, process::Stdio, time::Duration};
 
 use tempfile::TempDir;
 use tokio::{
@@ -10,7 +10,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::support::repository;
+use crate::{processes::free_port, support::repository};
 
 /// A real broker: the one that the environment names, or one of its own until this is dropped. (Kafka's Java clients fetch
 /// nothing from librdkafka's mock cluster.)
@@ -71,7 +71,3 @@ const CONSOLE: &str = r#"source "$1/deploy/local/common.sh"; shift
 java=$(find_java) || die "no Java 17 or newer: run 'make setup-test' first"
 exec "$java" -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$cache/kafka/libs/*" \
     org.apache.kafka.tools.consumer.ConsoleConsumer "$@""#;
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}

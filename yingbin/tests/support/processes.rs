@@ -3,10 +3,13 @@
 use std::{
     fs,
     future::Future,
-    net::TcpListener,
+    net::{TcpListener, UdpSocket},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::atomic::{AtomicU16, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicU16, Ordering},
+    },
     time::Duration,
 };
 
@@ -128,10 +131,19 @@ pub(crate) fn script(name: &str) -> Command {
 /// A port of the loopback that nobody has, below the range from which the kernel gives out its own.
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Other test programs look for ports at the same time, and Kafka takes seconds to open its own: until this one ends, a UDP socket
+    // of the same number tells them that it is taken.
+    static TAKEN: Mutex<Vec<UdpSocket>> = Mutex::new(Vec::new());
     let first = u16::try_from(std::process::id() % 9_000).unwrap();
     let of = |n: u16| 20_000 + (first + n) % 9_000;
     let ports = std::iter::repeat_with(|| of(NEXT.fetch_add(1, Ordering::Relaxed) % 9_000)).take(9_000);
-    ports.into_iter().find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
+    let take = |port: u16| {
+        let taken = UdpSocket::bind(("127.0.0.1", port)).ok()?;
+        TcpListener::bind(("127.0.0.1", port)).ok()?;
+        TAKEN.lock().unwrap().push(taken);
+        Some(port)
+    };
+    ports.into_iter().find_map(take).unwrap()
 }
 
 /// Asks until there is an answer; panics when the time is over.
