@@ -102,7 +102,10 @@ async fn redis_is_the_flags_then_that_of_a_running_up_then_the_environments() {
     assert!(nowhere.contains("start `yingbin up`, or give --redis"), "{nowhere}");
     let told = ask(&[], Some(first.url()));
     assert!(told.contains("\"e1\""), "{told}");
-    let up = format!(r#"{{"gateway":"","profile":"","kafka":"","redis":"{}","accounts":[]}}"#, second.url());
+    let up = format!(
+        r#"{{"gateway":"","simulator":"","profile":"","kafka":"","redis":"{}","accounts":[]}}"#,
+        second.url()
+    );
     std::fs::create_dir(folder.path().join(".yingbin")).unwrap();
     std::fs::write(folder.path().join(".yingbin/up.json"), up).unwrap();
     let told = ask(&[], Some(first.url()));

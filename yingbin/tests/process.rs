@@ -7,6 +7,12 @@ mod backstage;
 mod early;
 #[path = "process/logs.rs"]
 mod logs;
+#[path = "support/processes.rs"]
+#[allow(dead_code, reason = "a test uses its own part")]
+mod processes;
+#[path = "support/redis.rs"]
+#[allow(dead_code, reason = "a test uses its own part")]
+mod redis;
 #[path = "process/story.rs"]
 mod story;
 #[path = "process/up.rs"]
@@ -260,8 +266,4 @@ fn beside(service: &str) -> PathBuf {
 pub(crate) async fn run(command: &mut Command) -> Output {
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
     timeout(Duration::from_secs(30), output).await.expect("an end").unwrap()
-}
-
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -124,9 +124,7 @@ impl Backstage {
     /// The end of the oldest outcome that is kept, once others have been forgotten.
     fn forgotten(&self) -> Option<i64> {
         let seen = self.lock();
-        (seen.replies.len() == KEPT)
-            .then(|| seen.replies.front().map(|(_, reply)| reply.ended_at_ms))
-            .flatten()
+        seen.replies.front().filter(|_| seen.replies.len() == KEPT).map(|(_, reply)| reply.ended_at_ms)
     }
 
     fn event_of(&self, id: &str) -> Option<Event> {

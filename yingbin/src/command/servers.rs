@@ -68,7 +68,6 @@ pub struct Account {
 #[derive(Debug, Deserialize)]
 struct Up {
     gateway: String,
-    #[serde(default)]
     simulator: String,
     profile: String,
     kafka: String,
@@ -162,7 +161,7 @@ impl Servers {
     /// Where the simulator of a running `yingbin up` is.
     #[must_use]
     pub fn simulator(&self) -> Option<&str> {
-        self.up.as_ref().map(|up| up.simulator.as_str()).filter(|address| !address.is_empty())
+        self.up.as_ref().map(|up| up.simulator.as_str())
     }
 
     /// The AppId that is meant: a name of a running `yingbin up`, else the text itself; without one the only account.

@@ -10,7 +10,7 @@ use wechat::{
 };
 
 use crate::{
-    free_port,
+    processes::free_port,
     up::{Up, until},
 };
 

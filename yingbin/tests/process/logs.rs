@@ -1,13 +1,6 @@
 //! What the three services write to their logs, at their most talkative, while a reader enters, writes and taps: nothing that a reader of
 //! logs must not know.
 
-#[path = "../support/processes.rs"]
-#[allow(dead_code, reason = "a test uses its own part")]
-mod processes;
-#[path = "../support/redis.rs"]
-#[allow(dead_code, reason = "a test uses its own part")]
-mod redis;
-
 use std::{fs, net::SocketAddr, time::Duration};
 
 use rdkafka::mocking::MockCluster;
@@ -22,8 +15,8 @@ use tempfile::TempDir;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use yingbin::{command::items, example::Example};
 
-use self::{
-    processes::{Process, binary, free_port, repository, until},
+use crate::{
+    processes::{Process, binary, free_port, repository, until, within},
     redis::RedisServer,
 };
 
@@ -150,7 +143,7 @@ impl Stand {
 
     /// The text that arrives after `seq`.
     async fn text_after(&self, seq: u64) -> String {
-        let arrived = processes::within(PATIENCE, "a text", self.simulator.next_arrivals(seq, None)).await;
+        let arrived = within(PATIENCE, "a text", self.simulator.next_arrivals(seq, None)).await;
         arrived[0].message["text"]["content"].as_str().unwrap().to_owned()
     }
 
