@@ -16,6 +16,8 @@ use crate::{
     support::processes::{Process, free_port, script, until},
 };
 
+/// The name of every node to whoever goes by names.
+pub(crate) const NAME: &str = "kafka.test";
 /// What a node needs at most until it answers.
 const READY: Duration = Duration::from_secs(90);
 
@@ -35,12 +37,15 @@ pub(crate) struct Node {
     gateway: u16,
     content: u16,
     profile: u16,
+    named: u16,
     /// Between gateways and this node.
     pub(crate) to_gateways: Proxy,
     /// Between content-services and this node.
     pub(crate) to_contents: Proxy,
     /// Between profile-service and this node.
     pub(crate) to_profiles: Proxy,
+    /// Between this node and services that go by names: it tells them its name and no address.
+    pub(crate) to_named: Proxy,
 }
 
 /// Who connects.
@@ -50,6 +55,8 @@ pub(crate) enum Client {
     Gateway,
     Content,
     Profile,
+    /// Any service, by the node's name.
+    Named,
 }
 
 impl Cluster {
@@ -112,6 +119,7 @@ impl Cluster {
             Client::Gateway => node.to_gateways.address().to_string(),
             Client::Content => node.to_contents.address().to_string(),
             Client::Profile => node.to_profiles.address().to_string(),
+            Client::Named => format!("{NAME}:{}", node.to_named.address().port()),
         };
         let bootstrap: Vec<String> = self.nodes.iter().map(of).collect();
         Kafka {
@@ -157,7 +165,7 @@ impl Cluster {
 
 impl Node {
     async fn new(id: usize) -> Self {
-        let [gateway, content, profile] = [free_port(), free_port(), free_port()];
+        let [gateway, content, profile, named] = [free_port(), free_port(), free_port(), free_port()];
         Self {
             process: None,
             id,
@@ -166,22 +174,25 @@ impl Node {
             gateway,
             content,
             profile,
+            named,
             to_gateways: Proxy::before(vec![([127, 0, 0, 1], gateway).into()]).await,
             to_contents: Proxy::before(vec![([127, 0, 0, 1], content).into()]).await,
             to_profiles: Proxy::before(vec![([127, 0, 0, 1], profile).into()]).await,
+            to_named: Proxy::before(vec![([127, 0, 0, 1], named).into()]).await,
         }
     }
 
     fn properties(&self, voters: &str, replicas: usize, data: &str) -> String {
-        let Self { id, controller, direct, gateway, content, profile, .. } = self;
+        let Self { id, controller, direct, gateway, content, profile, named, .. } = self;
         let in_sync = if replicas >= 3 { 2 } else { 1 };
         let mut text = format!(
             "process.roles=broker,controller\nnode.id={id}\ncontroller.quorum.voters={voters}\n\
              listeners=DIRECT://127.0.0.1:{direct},GATEWAY://127.0.0.1:{gateway},CONTENT://127.0.0.1:{content},\
-             PROFILE://127.0.0.1:{profile},CONTROLLER://127.0.0.1:{controller}\n\
-             advertised.listeners=DIRECT://127.0.0.1:{direct},GATEWAY://{},CONTENT://{},PROFILE://{}\n\
+             PROFILE://127.0.0.1:{profile},NAMED://127.0.0.1:{named},CONTROLLER://127.0.0.1:{controller}\n\
+             advertised.listeners=DIRECT://127.0.0.1:{direct},GATEWAY://{},CONTENT://{},PROFILE://{},\
+             NAMED://{NAME}:{}\n\
              listener.security.protocol.map=DIRECT:PLAINTEXT,GATEWAY:PLAINTEXT,CONTENT:PLAINTEXT,PROFILE:PLAINTEXT,\
-             CONTROLLER:PLAINTEXT\n\
+             NAMED:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
              controller.listener.names=CONTROLLER\ninter.broker.listener.name=DIRECT\nlog.dirs={data}\n\
              auto.create.topics.enable=false\ngroup.initial.rebalance.delay.ms=0\n\
              broker.session.timeout.ms=3000\nbroker.heartbeat.interval.ms=500\n\
@@ -189,6 +200,7 @@ impl Node {
             self.to_gateways.address(),
             self.to_contents.address(),
             self.to_profiles.address(),
+            self.to_named.address().port(),
         );
         for topic in ["offsets.topic", "transaction.state.log", "share.coordinator.state.topic"] {
             let partitions = if topic == "offsets.topic" { 4 } else { 1 };

@@ -84,12 +84,21 @@ pub(crate) struct Load {
     task: JoinHandle<Vec<Pushed>>,
 }
 
+/// What becomes of a push that is late or not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Later ones are late too, and it is repeated as the platform does.
+    Usual,
+    /// Later ones keep their time, whatever became of those before, and nothing is repeated.
+    Open,
+}
+
 impl Load {
     /// So many a second.
-    pub(crate) fn start(pusher: &Arc<Pusher>, per_second: u32, seed: u64) -> Self {
+    pub(crate) fn start(pusher: &Arc<Pusher>, per_second: u32, seed: u64, kind: Kind) -> Self {
         let (begun, stop) = (Arc::new(AtomicUsize::new(0)), CancellationToken::new());
         let beat = Duration::from_secs(1) / per_second;
-        let pushing = push_texts(Arc::clone(pusher), beat, seed, Arc::clone(&begun), stop.clone());
+        let pushing = push_texts(Arc::clone(pusher), beat, kind, seed, Arc::clone(&begun), stop.clone());
         Self { begun, beat, stop, task: tokio::spawn(pushing) }
     }
 
@@ -124,17 +133,22 @@ impl Load {
 async fn push_texts(
     pusher: Arc<Pusher>,
     beat: Duration,
+    kind: Kind,
     seed: u64,
     begun: Arc<AtomicUsize>,
     stop: CancellationToken,
 ) -> Vec<Pushed> {
     let mut random = StdRng::seed_from_u64(seed);
     let mut beat = tokio::time::interval(beat);
-    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    beat.set_missed_tick_behavior(match kind {
+        Kind::Usual => MissedTickBehavior::Delay,
+        Kind::Open => MissedTickBehavior::Burst,
+    });
     let mut pushing = Vec::new();
     while stop.run_until_cancelled(beat.tick()).await.is_some() {
-        let (pusher, order) = (Arc::clone(&pusher), pusher.anybody(&mut random));
-        pushing.push(tokio::spawn(async move { pusher.push(order).await }));
+        let (pusher, (text, mut order)) = (Arc::clone(&pusher), pusher.anybody(&mut random));
+        order.repeat = (kind == Kind::Open).then_some(1);
+        pushing.push(tokio::spawn(async move { pusher.push((text, order)).await }));
         begun.fetch_add(1, Ordering::Relaxed);
     }
     let mut pushed = Vec::new();

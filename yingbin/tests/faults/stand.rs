@@ -21,7 +21,7 @@ use yingbin::example::{Account, Example};
 
 use crate::{
     cluster::{Client, Cluster},
-    load::{Load, Pushed, Pusher},
+    load::{Kind, Load, Pushed, Pusher},
     proxy::Proxy,
     service::Service,
     support::{
@@ -115,10 +115,13 @@ impl Stand {
             fs::write(folder.join(format!("{}.yaml", account.name)), playbook).unwrap();
         }
         let edges = Edges::before(push, platform, redis.port(), profile_port).await;
+        let clients = match shape.names {
+            true => [Client::Named; 3],
+            false => [Client::Gateway, Client::Content, Client::Profile],
+        };
         let mut stand = Self {
             kafka: cluster.kafka(Client::Test, namespace),
-            kafkas: [Client::Gateway, Client::Content, Client::Profile]
-                .map(|client| cluster.kafka(client, namespace)),
+            kafkas: clients.map(|client| cluster.kafka(client, namespace)),
             events,
             redis,
             pusher: Arc::new(Pusher::new(simulator, accounts, shape.users)),
@@ -177,7 +180,7 @@ impl Stand {
 
     /// The usual load; the same seed pushes the same.
     pub(crate) fn load(&self) -> Load {
-        Load::start(&self.pusher, self.shape.rate, self.seed)
+        Load::start(&self.pusher, self.shape.rate, self.seed, Kind::Usual)
     }
 
     /// Pushes so many texts of one account, each by somebody else, and waits until they are taken.

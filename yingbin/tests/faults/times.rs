@@ -10,8 +10,13 @@ pub(crate) struct Times(Vec<i64>);
 impl Times {
     /// What 99 in 100 did not exceed.
     pub(crate) fn p99(&self) -> i64 {
-        self.0.get((self.0.len() * 99).div_ceil(100).saturating_sub(1)).copied().unwrap_or(0)
+        p99(&self.0)
     }
+}
+
+/// What 99 in 100 of these, lowest first, do not exceed.
+pub(crate) fn p99<T: Copy + Default>(sorted: &[T]) -> T {
+    sorted.get((sorted.len() * 99).div_ceil(100).saturating_sub(1)).copied().unwrap_or_default()
 }
 
 impl fmt::Display for Times {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::{kafka::slowest, rows};
 use crate::{
-    checker::End,
+    checker::{Costs, End},
     proxy::Mode,
     service::can_have_own_etc,
     stand::{Edges, Shape, Stand},
@@ -21,9 +21,9 @@ use crate::{
 
 rows! {
     f75_names_are_not_found, 1, full,
-        "services find Kafka, Redis, profile-service and the platform by names; the names are gone for 250 pushes (10 s), and for 500 more with every connection ended but those to Kafka",
-        "while connections stand all goes on; every push answered 200; replies again < 5 s after the names are back",
-        raises ["content_ledger_waits_total"];
+        "services find Kafka, Redis, profile-service and the platform by names; the names are gone for a minute: 250 pushes (10 s) while connections stand, 500 with all ended but those to Kafka, 750 with these ended too",
+        "while connections stand all goes on, then nothing is sent, and without Kafka the spool takes what comes; every push answered 200, unknown ≤ 8; replies again < 5 s after the names are back",
+        raises ["content_ledger_waits_total", "gateway_spool_appended_total", "gateway_spool_drained_total"];
     f82_profile_service_cannot_reach_kafka, 1, full,
         "a black hole between profile-service and Kafka for 250 pushes (10 s), and 20 activities told meanwhile",
         "all sent, with their profile; the activities are learned after it",
@@ -38,23 +38,37 @@ async fn f75_names_are_not_found(trial: &mut Trial<'_>) -> String {
     if !can_have_own_etc() {
         return "not tried: this machine does not let a process have a `hosts` file of its own".to_owned();
     }
-    let mut stand = trial.stand(Shape { names: true, ..Shape::default() }).await;
+    let mut stand = trial.stand(Shape { names: true, users: 400, ..Shape::default() }).await;
     let load = stand.load();
     stand.more_arrive(50, TAKEOVER).await;
     stand.names(false);
     stand.more_arrive(250, TAKEOVER).await;
     let Edges { api, ledger, memory, enrich, .. } = &stand.edges;
     [api, ledger, memory, enrich].iter().for_each(|edge| edge.cut());
+    let before = stand.arrived();
     load.goes_on(500).await;
-    let meanwhile = stand.arrived();
+    assert_eq!(stand.counted(SPOOLED).await, 0.0, "Kafka is connected, and the spool takes something");
+    trial.cluster.nodes()[0].to_named.cut();
+    load.goes_on(750).await;
+    let (spooled, sent) = (stand.counted(SPOOLED).await, stand.arrived() - before);
     stand.names(true);
     let since = Instant::now();
     stand.more_arrive(10, Duration::from_secs(5)).await;
     let recovered = since.elapsed();
-    let report = stand.ends(load, Terms { within: TAKEOVER, ..Terms::default() }).await;
+    let terms = Terms { costs: Costs::unknown(CUT_OFF), within: TAKEOVER, ..Terms::default() };
+    let report = stand.ends(load, terms).await;
     assert_eq!(report.given_up, 0, "{report}");
-    format!("replies again after {:.1} s, {meanwhile} had arrived; {report}", recovered.as_secs_f64())
+    assert!(spooled >= 600.0 && sent <= CUT_OFF, "{spooled} spooled, {sent} sent meanwhile; {report}");
+    format!(
+        "{spooled} waited in the spool, {sent} were sent meanwhile, replies again after {:.1} s; {report}",
+        recovered.as_secs_f64()
+    )
 }
+
+/// What waits on the disk.
+const SPOOLED: &str = "gateway_spool_records";
+/// Sends under way in the moment in which their connections end.
+const CUT_OFF: usize = 8;
 
 /// How Redis is reached over a bad line: its usual 100 ms are less than the way there.
 const PATIENT: &str = "deadline = '2s'";

@@ -7,13 +7,14 @@ use yingbin::example::Account;
 
 use super::{Edges, SECRET, Shape, Stand, local};
 use crate::{
+    cluster,
     proxy::Proxy,
     service::{Program, Service},
     support::processes::free_port,
 };
 
 /// Whoever has a name, where a stand goes by names.
-const NAMED: [&str; 4] = ["kafka.test", "redis.test", "profile.test", "api.test"];
+const NAMED: [&str; 4] = [cluster::NAME, "redis.test", "profile.test", "api.test"];
 
 impl Stand {
     /// Gives everybody a name, or takes all names away.
@@ -38,8 +39,6 @@ impl Stand {
         own: &str,
     ) -> Service {
         let admin = free_port();
-        let bootstrap =
-            if self.shape.names { bootstrap.replace("127.0.0.1", "kafka.test") } else { bootstrap.clone() };
         let (more, listen) = (self.shape.kafka, local(admin));
         let settings = format!(
             "namespace = '{namespace}'\n[kafka]\nbootstrap = '{bootstrap}'\n{more}\n[admin]\nlisten = '{listen}'\n{own}"
