@@ -21,7 +21,7 @@ use rdkafka::{
     error::KafkaResult,
     message::BorrowedMessage,
 };
-use runtime::kafka::{self, Kafka};
+use runtime::kafka::{self, Kafka, Rounds};
 use tokio::{
     sync::mpsc::{self, UnboundedSender},
     time::MissedTickBehavior,
@@ -44,8 +44,6 @@ const COMMIT: Duration = Duration::from_millis(500);
 /// Every so many times without a rebalance all marks are committed: the client never tells that a commit has failed, as it does in
 /// the middle of a rebalance. A commit then would also start the next rebalance.
 const ALL_MARKS: u32 = 12;
-/// For leaving the group; with the brokers away the process ends without.
-const LEAVE: Duration = Duration::from_secs(3);
 
 /// What is said of records that are gone before they were read.
 const RETENTION: &str =
@@ -53,6 +51,7 @@ const RETENTION: &str =
 
 /// What the consuming loop, the handlers and the rebalances share.
 struct Shared {
+    group: String,
     topic: String,
     intake: Mutex<Intake>,
     /// Told whenever work has ended.
@@ -60,6 +59,7 @@ struct Shared {
     resume: UnboundedSender<i32>,
     /// Commits since the last rebalance.
     quiet: AtomicU32,
+    rounds: Rounds,
     partitions: partitions::Seen,
     signs: Signs,
     rooms: Arc<Rooms>,
@@ -82,11 +82,13 @@ pub async fn consume(
 ) -> anyhow::Result<()> {
     let (resume, mut resumed) = mpsc::unbounded_channel();
     let shared = Arc::new(Shared {
+        group: kafka.group(GROUP),
         topic: topic.to_owned(),
         intake: Mutex::new(intake),
         ended: Condvar::new(),
         resume,
         quiet: AtomicU32::new(0),
+        rounds: Rounds::default(),
         partitions: partitions::Seen::default(),
         signs,
         drain: rooms.terms.drain,
@@ -249,12 +251,15 @@ impl Shared {
 /// Takes no more, drains, commits, leaves the group.
 async fn leave(shared: Arc<Shared>, consumer: StreamConsumer<Rebalancing>) -> anyhow::Result<()> {
     let partitions: Vec<i32> = shared.intake().open().map(|(partition, _)| partition).collect();
-    let deadline = shared.drain + LEAVE;
-    let leaving = kafka::last(deadline, move || {
+    let leaving = kafka::last(shared.drain + kafka::LEAVE, move || {
         let drained = shared.drain(&partitions);
-        let marks = shared.intake().marks(&partitions);
+        kafka::leave(consumer, &shared.group, &shared.topic, |consumer| {
+            // A rebalance on the way here may have taken partitions along, with their marks: what is left is still ours.
+            let marks = shared.intake().marks(&partitions);
+            shared.intake().lose(&partitions);
+            shared.commit_last(consumer, &marks);
+        });
         shared.intake().lose(&partitions);
-        kafka::leave(consumer, &shared.topic, |consumer| shared.commit_last(consumer, &marks));
         drained
     });
     match leaving.await {

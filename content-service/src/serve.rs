@@ -13,7 +13,7 @@ use proto::{LinkKey, content::Item};
 use runtime::{
     clock::Clock,
     health::{Health, admin},
-    kafka::{Kafka, Patient, TableRecord, follow},
+    kafka::{Kafka, LEAVE, Patient, TableRecord, follow},
     process,
     redis::Redis,
     service::Tasks,
@@ -45,7 +45,9 @@ const CATALOGUE: &str = "catalogue";
 const LEDGER: &str = "ledger";
 /// The consuming loop has to turn within this time; a rebalance that drains and commits takes a few seconds.
 const TURN: Duration = Duration::from_secs(25);
-/// For what follows the drain.
+/// For what follows the drain and the farewell to the group.
+const CLOSE: Duration = Duration::from_secs(2);
+/// For what follows the drain, where something is blocked.
 const LAST_STEPS: Duration = Duration::from_secs(5);
 
 /// What the service listens on.
@@ -110,7 +112,7 @@ pub async fn serve(
     health.check("producer", move || producer.fatal().map_or(Ok(()), Err));
     tasks.spawn("admin", admin(listeners.admin, health.clone(), Arc::new(registry), last.clone()));
     let (shutdown, last) = (tasks.token(), last.drop_guard());
-    let drain = config.delivery.drain + LAST_STEPS;
+    let drain = config.delivery.drain + LEAVE + CLOSE;
     // It watches to the end, also over a drain that does not end.
     let signs = Signs::default();
     let watchdog = Watchdog::start(signs.clone(), bounds(&config), &Handle::current(), &rooms.metrics);

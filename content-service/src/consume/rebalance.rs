@@ -12,7 +12,7 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer as _, ConsumerContext, Rebalance},
     error::KafkaError,
 };
-use runtime::kafka::blocking;
+use runtime::kafka::{Member, Rounds, blocking};
 
 use super::{Shared, partitions::see, told};
 
@@ -41,6 +41,7 @@ impl ClientContext for Rebalancing {
 
 impl ConsumerContext for Rebalancing {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        self.0.rounds.hear(rebalance);
         self.0.quiet.store(0, Ordering::Relaxed);
         match rebalance {
             Rebalance::Assign(list) => {
@@ -55,6 +56,12 @@ impl ConsumerContext for Rebalancing {
             Rebalance::Revoke(list) => self.give_up(consumer, &numbers(list)),
             Rebalance::Error(error) => tracing::error!(%error, "rebalance failed"),
         }
+    }
+}
+
+impl Member for Rebalancing {
+    fn rounds(&self) -> &Rounds {
+        &self.0.rounds
     }
 }
 

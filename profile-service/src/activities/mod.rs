@@ -23,7 +23,7 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
     message::{Message as _, OwnedMessage},
 };
-use runtime::kafka::{self, Kafka, Patient, Producer};
+use runtime::kafka::{self, Kafka, Patient, Producer, Rounds};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
@@ -36,14 +36,13 @@ pub const GROUP: &str = "profile-service";
 const COMMIT: Duration = Duration::from_millis(500);
 /// A batch that takes longer holds the partitions: they are paused, and the group still hears from this member.
 const HELD: Duration = Duration::from_secs(1);
-/// Time to leave the group.
-const CLOSE: Duration = Duration::from_secs(4);
 
 /// Hears what happens to this member of the group.
 #[derive(Default)]
 struct Member {
     /// Said that the topic cannot be read, and not yet that it can again.
     away: AtomicBool,
+    rounds: Rounds,
 }
 
 impl Member {
@@ -67,6 +66,7 @@ impl ClientContext for Member {
 /// Commits what is learned before partitions go to another member.
 impl ConsumerContext for Member {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        self.rounds.hear(rebalance);
         let Rebalance::Revoke(partitions) = rebalance else { return };
         if !consumer.assignment_lost() {
             kafka::blocking(|| committed(consumer.commit_consumer_state(CommitMode::Sync)));
@@ -75,6 +75,12 @@ impl ConsumerContext for Member {
         if let Err(error) = consumer.resume(partitions) {
             tracing::warn!(%error, "a partition that is given up could not be resumed");
         }
+    }
+}
+
+impl kafka::Member for Member {
+    fn rounds(&self) -> &Rounds {
+        &self.rounds
     }
 }
 
@@ -91,22 +97,24 @@ pub(crate) async fn consume(
     metrics: Metrics,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let topic = kafka.topic(proto::ACTIVITY.name);
+    let (group, topic) = (kafka.group(GROUP), kafka.topic(proto::ACTIVITY.name));
     let consumer: Consumer =
         kafka.consumer_with(GROUP, &[], Member::default()).context("activities consumer")?;
     consumer.subscribe(&[&topic]).context("subscribe to activities")?;
     let patient = Patient::new(producer, metrics.publish_refused(), None);
     let learner = Learner::new(people, metrics, patient, kafka.topic(proto::DLQ.name), shutdown.clone());
     let ended = follow(&consumer, &learner, &shutdown).await;
-    if kafka::last(CLOSE, move || close(consumer, &topic)).await.is_none() {
+    if kafka::last(kafka::LEAVE, move || close(consumer, &group, &topic)).await.is_none() {
         tracing::warn!("the group of the activities was not left in time");
     }
     ended
 }
 
 /// Commits what is learned and leaves the group. Blocks the thread.
-fn close(consumer: Consumer, topic: &str) {
-    kafka::leave(consumer, topic, |consumer| committed(consumer.commit_consumer_state(CommitMode::Sync)));
+fn close(consumer: Consumer, group: &str, topic: &str) {
+    kafka::leave(consumer, group, topic, |consumer| {
+        committed(consumer.commit_consumer_state(CommitMode::Sync));
+    });
 }
 
 async fn follow(consumer: &Consumer, learner: &Learner, shutdown: &CancellationToken) -> anyhow::Result<()> {

@@ -71,6 +71,12 @@ pub(super) fn instance(settings: &mut Settings) -> Option<(String, String)> {
 }
 
 impl Kafka {
+    /// The name of a group here.
+    #[must_use]
+    pub fn group(&self, name: &str) -> String {
+        format!("{}{name}", self.namespace)
+    }
+
     /// When a silent member of its groups is given up, as far as this side decides it.
     #[must_use]
     pub fn session_timeout(&self) -> Option<Duration> {

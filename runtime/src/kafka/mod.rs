@@ -2,6 +2,7 @@
 
 mod follow;
 mod group;
+mod leave;
 mod member;
 mod patient;
 mod producer;
@@ -29,7 +30,8 @@ use crate::{config::Settings, telemetry::Seldom};
 
 pub use follow::{TableRecord, follow};
 pub use group::GroupProtocol;
-pub use member::{blocking, last, leave};
+pub use leave::{LEAVE, Member, Rounds, leave};
+pub use member::{blocking, last};
 pub use patient::{Outgoing, Patient};
 pub use producer::{Delivery, ProduceError, Producer};
 pub use topics::{TopicSpec, create_topics};
@@ -121,7 +123,7 @@ impl Kafka {
     ) -> Result<StreamConsumer<C>, KafkaError> {
         let mut config = self.client(group);
         config
-            .set("group.id", format!("{}{group}", self.namespace))
+            .set("group.id", self.group(group))
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "earliest")
