@@ -71,17 +71,18 @@ impl TryFrom<Packed> for Link {
     }
 }
 
-/// An id as `form, bytes`: hex digits, hex digits behind `wx`, base64url letters, or as it is.
+/// An id as `form, bytes`: hex digits, hex digits behind `wx`, base64url letters, or as it is. Each form is read back exactly: large
+/// hex digits are not taken for small ones, and base64url has one spelling for its bytes.
 fn pack(id: &str) -> Vec<u8> {
-    let form = |form: u8, bytes: &[u8]| [&[form], bytes].concat();
-    let exact = |packed: &Vec<u8>| unpack(packed).as_deref() == Some(id);
     let hex =
-        |form_of: u8, digits: &str| hex::decode(digits).ok().map(|bytes| form(form_of, &bytes)).filter(exact);
-    let base64 = || URL_SAFE_NO_PAD.decode(id).ok().map(|bytes| form(3, &bytes)).filter(exact);
-    hex(1, id)
-        .or_else(|| hex(2, id.strip_prefix("wx")?))
-        .or_else(base64)
-        .unwrap_or_else(|| form(0, id.as_bytes()))
+        |digits: &str| hex::decode(digits).ok().filter(|_| !digits.bytes().any(|b| b.is_ascii_uppercase()));
+    let as_hex = || hex(id).map(|bytes| (1, bytes));
+    let behind_wx = || id.strip_prefix("wx").and_then(hex).map(|bytes| (2, bytes));
+    let as_base64 = || URL_SAFE_NO_PAD.decode(id).ok().map(|bytes| (3, bytes));
+    let (form, mut bytes) =
+        as_hex().or_else(behind_wx).or_else(as_base64).unwrap_or_else(|| (0, id.as_bytes().to_vec()));
+    bytes.insert(0, form);
+    bytes
 }
 
 fn unpack(packed: &[u8]) -> Option<String> {
