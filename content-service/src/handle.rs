@@ -30,7 +30,7 @@ use crate::{
     profiles::Profiles,
     publish::Publisher,
     record::{Content, Unreadable, subject_of},
-    shown,
+    shown::{self, Recorder},
 };
 pub use desk::tend;
 use propose::propose;
@@ -43,6 +43,8 @@ pub struct Rooms {
     pub accounts: Arc<Accounts>,
     /// Who is it?
     pub profiles: Profiles,
+    /// Tells what was shown.
+    pub recorder: Recorder,
     /// What is still to be erased?
     pub erasures: Erasures,
     /// What is there from outside?

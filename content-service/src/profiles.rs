@@ -11,8 +11,8 @@ use anyhow::Context as _;
 use proto::{
     event::Event,
     profile::{
-        EnrichRequest, Enrichment, RecordRequest, Shown, Trait, profile_service_client::ProfileServiceClient,
-        record_request::What,
+        EnrichRequest, Enrichment, RecordAllRequest, RecordRequest, RecordResult, Shown, Trait,
+        profile_service_client::ProfileServiceClient, record_request::What, record_result,
     },
 };
 use runtime::trace::{self, TraceParent};
@@ -82,15 +82,26 @@ impl Profiles {
         answer.await?.enrichment.ok_or_else(|| Status::internal("an answer without enrichment"))
     }
 
-    /// Tells what was shown.
+    /// The bound on a call.
+    #[must_use]
+    pub fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    /// Tells what was shown, at most 256 of it; each has its own answer, in their order.
     ///
     /// # Errors
-    /// As [`Profiles::enrich`].
-    pub async fn record_shown(&self, shown: &Shown, trace: TraceParent) -> Result<(), Status> {
-        let request = || RecordRequest { what: Some(What::Shown(shown.clone())) };
-        let answer =
-            self.within(trace, request, |mut client, request| async move { client.record(request).await });
-        answer.await.map(drop)
+    /// The service is away or late: none has an answer.
+    pub async fn record_shown(
+        &self,
+        shown: &[Shown],
+        trace: TraceParent,
+    ) -> Result<impl Iterator<Item = Result<(), Status>> + use<>, Status> {
+        let record = |shown: &Shown| RecordRequest { what: Some(What::Shown(shown.clone())) };
+        let request = || RecordAllRequest { requests: shown.iter().map(record).collect() };
+        let answer = self
+            .within(trace, request, |mut client, request| async move { client.record_all(request).await });
+        Ok(answer.await?.results.into_iter().map(recorded))
     }
 
     async fn within<Q, A, Answering>(
@@ -130,6 +141,16 @@ impl Profiles {
             Ok(answer) => answer.map(tonic::Response::into_inner),
             Err(_) => Err(Status::deadline_exceeded("no answer in time")),
         }
+    }
+}
+
+fn recorded(answer: RecordResult) -> Result<(), Status> {
+    match answer.result {
+        Some(record_result::Result::Response(_)) => Ok(()),
+        Some(record_result::Result::Refusal(refusal)) => {
+            Err(Status::new(Code::from_i32(refusal.code), refusal.message))
+        }
+        None => Err(Status::internal("an answer that says nothing")),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use proptest::prelude::*;
 use proto::profile::{
     EnrichResponse, EraseRequest, EraseResponse, GetRequest, GetResponse, ImportRequest, ImportResponse,
-    RecordResponse, UpdateRequest, UpdateResponse,
+    RecordAllResponse, RecordResponse, UpdateRequest, UpdateResponse,
     profile_service_server::{ProfileService, ProfileServiceServer},
 };
 use tokio::net::TcpListener;
@@ -100,6 +100,10 @@ impl ProfileService for Replica {
     }
 
     async fn record(&self, _: Request<RecordRequest>) -> Result<Response<RecordResponse>, Status> {
+        Err(Status::unimplemented("not asked here"))
+    }
+
+    async fn record_all(&self, _: Request<RecordAllRequest>) -> Result<Response<RecordAllResponse>, Status> {
         Err(Status::unimplemented("not asked here"))
     }
 

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use proto::{
     activity::Customer,
     profile::{
-        EnrichRequest, EraseRequest, GetRequest, ImportRequest, Preference, RecordRequest, Shown, Stance,
-        Trait, TraitSource, UpdateRequest, record_request::What,
+        EnrichRequest, EraseRequest, GetRequest, ImportRequest, Preference, RecordAllRequest, RecordRequest,
+        Shown, Stance, Trait, TraitSource, UpdateRequest, record_request::What, record_result,
     },
 };
 use support::{
@@ -88,6 +88,32 @@ async fn a_customer_is_learned_shown_updated_looked_up_and_forgotten() {
     assert!(!client.erase(erase).await.unwrap().into_inner().existed);
     let gone = client.get(GetRequest { customer: by_user("o1") }).await.unwrap_err();
     assert_eq!(gone.code(), Code::NotFound);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_records_are_learned_from_each_for_itself() {
+    let (_redis, _cluster, service) = started().await;
+    let mut client = service.client();
+    let shown =
+        |id: &str| Shown { id: id.to_owned(), user: Some(user("o1")), at_ms: THEN, ..Shown::default() };
+    let requests = [shown("e1:shown"), Shown::default(), shown("e2:shown"), shown("e1:shown")];
+    let requests = requests.map(|shown| RecordRequest { what: Some(What::Shown(shown)) });
+
+    let request = RecordAllRequest { requests: requests.to_vec() };
+    let answer = client.record_all(request).await.unwrap().into_inner();
+    let told: Vec<_> = answer
+        .results
+        .into_iter()
+        .map(|one| match one.result.unwrap() {
+            record_result::Result::Response(response) => Ok((response.version, response.applied)),
+            record_result::Result::Refusal(refusal) => Err(Code::from(refusal.code)),
+        })
+        .collect();
+    assert_eq!(told, [Ok((1, true)), Err(Code::InvalidArgument), Ok((2, true)), Ok((2, false))]);
+
+    let request = RecordAllRequest { requests: vec![RecordRequest::default(); 257] };
+    assert_eq!(client.record_all(request).await.unwrap_err().code(), Code::InvalidArgument);
     service.stop().await;
 }
 

@@ -19,8 +19,8 @@ use proto::{
     activity::{User, customer::Name},
     profile::{
         EnrichRequest, EnrichResponse, EraseRequest, EraseResponse, GetRequest, GetResponse, ImportRefusal,
-        ImportRequest, ImportResponse, Profile, RecordRequest, RecordResponse, Stance, TraitSource,
-        UpdateRequest, UpdateResponse,
+        ImportRequest, ImportResponse, Profile, RecordAllRequest, RecordAllResponse, RecordRequest,
+        RecordResponse, Stance, TraitSource, UpdateRequest, UpdateResponse,
         profile_service_server::{ProfileService, ProfileServiceServer},
     },
 };
@@ -81,6 +81,10 @@ impl ProfileService for Known {
     }
 
     async fn record(&self, _: Request<RecordRequest>) -> Answer<RecordResponse> {
+        Err(Status::unimplemented("not asked for here"))
+    }
+
+    async fn record_all(&self, _: Request<RecordAllRequest>) -> Answer<RecordAllResponse> {
         Err(Status::unimplemented("not asked for here"))
     }
 

@@ -16,13 +16,14 @@ use axum::{
 };
 use proto::profile::{
     EnrichRequest, EnrichResponse, Enrichment, EraseRequest, EraseResponse, GetRequest, GetResponse,
-    ImportRequest, ImportResponse, Profile, RecordRequest, RecordResponse, Shown, UpdateRequest,
-    UpdateResponse,
+    ImportRequest, ImportResponse, Profile, RecordAllRequest, RecordAllResponse, RecordRefusal,
+    RecordRequest, RecordResponse, RecordResult, Shown, UpdateRequest, UpdateResponse,
     profile_service_server::{ProfileService, ProfileServiceServer},
     record_request::What,
+    record_result,
 };
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 use tonic::{Code, Request, Response, Status, Streaming};
 
 /// What the platform answers to a send.
@@ -131,6 +132,10 @@ pub(crate) struct Told {
     /// Events, and records of what was shown, that are answered so.
     pub(crate) refuse: HashMap<String, Code>,
     pub(crate) shown: Vec<Shown>,
+    /// Records in each call that told what was shown.
+    pub(crate) calls: Vec<usize>,
+    /// While it says so these calls have no answer.
+    pub(crate) held: Option<watch::Receiver<bool>>,
     pub(crate) traceparents: Vec<String>,
 }
 
@@ -179,16 +184,33 @@ impl ProfileService for Profiles {
         Ok(Response::new(EnrichResponse { enrichment: Some(enrichment) }))
     }
 
-    async fn record(&self, request: Request<RecordRequest>) -> Result<Response<RecordResponse>, Status> {
+    async fn record(&self, _: Request<RecordRequest>) -> Result<Response<RecordResponse>, Status> {
+        Err(Status::unimplemented("content-service does not ask for it"))
+    }
+
+    async fn record_all(
+        &self,
+        request: Request<RecordAllRequest>,
+    ) -> Result<Response<RecordAllResponse>, Status> {
         self.note_trace(&request);
-        if let Some(What::Shown(shown)) = request.into_inner().what {
-            let mut told = self.lock();
+        let held = self.lock().held.clone();
+        self.lock().calls.push(request.get_ref().requests.len());
+        if let Some(mut held) = held {
+            held.wait_for(|held| !held).await.unwrap();
+        }
+        let mut told = self.lock();
+        let mut record = |request: RecordRequest| {
+            let Some(What::Shown(shown)) = request.what else { panic!("only what was shown is recorded") };
             if let Some(code) = told.refuse.get(&shown.id) {
-                return Err(Status::new(*code, "as scripted"));
+                let message = "as scripted".to_owned();
+                return record_result::Result::Refusal(RecordRefusal { code: (*code).into(), message });
             }
             told.shown.push(shown);
-        }
-        Ok(Response::new(RecordResponse { version: 2, applied: true }))
+            record_result::Result::Response(RecordResponse { version: 2, applied: true })
+        };
+        let results = request.into_inner().requests.into_iter();
+        let results = results.map(|request| RecordResult { result: Some(record(request)) }).collect();
+        Ok(Response::new(RecordAllResponse { results }))
     }
 
     async fn get(&self, _: Request<GetRequest>) -> Result<Response<GetResponse>, Status> {

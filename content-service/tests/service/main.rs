@@ -15,6 +15,7 @@ mod lost;
 mod partitions;
 mod path;
 mod paused;
+mod recorder;
 mod redis_server;
 mod retention;
 mod rights;

@@ -6,10 +6,12 @@ mod status;
 
 use std::{future::Future, sync::Arc};
 
+use futures::future::join_all;
 use proto::profile::{
     EnrichRequest, EnrichResponse, EraseRequest, EraseResponse, GetRequest, GetResponse, ImportRequest,
-    ImportResponse, RecordRequest, RecordResponse, UpdateRequest, UpdateResponse,
-    profile_service_server::ProfileService, record_request::What,
+    ImportResponse, RecordAllRequest, RecordAllResponse, RecordRefusal, RecordRequest, RecordResponse,
+    RecordResult, UpdateRequest, UpdateResponse, profile_service_server::ProfileService,
+    record_request::What, record_result,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +23,9 @@ use crate::{
 };
 
 pub(crate) use server::{serve, watch_store};
+
+/// Records that one call may hold.
+const RECORDS: usize = 256;
 
 /// The service.
 #[derive(Clone, Debug)]
@@ -40,10 +45,28 @@ impl Door {
         method: &'static str,
         call: impl Future<Output = Result<T, Error>>,
     ) -> Result<Response<T>, Status> {
+        self.counted(method, call).await.map(Response::new)
+    }
+
+    async fn counted<T>(
+        &self,
+        method: &'static str,
+        call: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Status> {
         let started = Instant::now();
         let result = call.await;
         self.metrics.call(method, status::code_name(result.as_ref().err()), started.elapsed());
-        result.map(Response::new).map_err(|error| status::of(&error))
+        result.map_err(|error| status::of(&error))
+    }
+
+    async fn recorded(&self, request: &RecordRequest) -> Result<RecordResponse, Status> {
+        let call = async {
+            match request.what.as_ref().ok_or_else(|| missing("what"))? {
+                What::Activity(activity) => self.people.record_activity(activity).await,
+                What::Shown(shown) => self.people.record_shown(shown).await,
+            }
+        };
+        self.counted("record", call).await
     }
 }
 
@@ -60,14 +83,23 @@ impl ProfileService for Door {
     }
 
     async fn record(&self, request: Request<RecordRequest>) -> Result<Response<RecordResponse>, Status> {
-        let request = request.into_inner();
-        let call = async {
-            match request.what.as_ref().ok_or_else(|| missing("what"))? {
-                What::Activity(activity) => self.people.record_activity(activity).await,
-                What::Shown(shown) => self.people.record_shown(shown).await,
-            }
-        };
-        self.answer("record", call).await
+        self.recorded(request.get_ref()).await.map(Response::new)
+    }
+
+    async fn record_all(
+        &self,
+        request: Request<RecordAllRequest>,
+    ) -> Result<Response<RecordAllResponse>, Status> {
+        let requests = &request.get_ref().requests;
+        if requests.len() > RECORDS {
+            let found = requests.len();
+            return Err(Status::invalid_argument(format!(
+                "{found} records in one call; {RECORDS} are allowed"
+            )));
+        }
+        let results = join_all(requests.iter().map(|request| self.recorded(request))).await;
+        let results = results.into_iter().map(|result| RecordResult { result: Some(told(result)) });
+        Ok(Response::new(RecordAllResponse { results: results.collect() }))
     }
 
     async fn get(&self, request: Request<GetRequest>) -> Result<Response<GetResponse>, Status> {
@@ -100,6 +132,16 @@ impl ProfileService for Door {
         let customer = request.into_inner().customer;
         let call = async { Ok(EraseResponse { existed: self.people.erase(customer.as_ref()).await? }) };
         self.answer("erase", call).await
+    }
+}
+
+fn told(result: Result<RecordResponse, Status>) -> record_result::Result {
+    match result {
+        Ok(response) => record_result::Result::Response(response),
+        Err(status) => record_result::Result::Refusal(RecordRefusal {
+            code: status.code().into(),
+            message: status.message().to_owned(),
+        }),
     }
 }
 

@@ -14,7 +14,8 @@ use proto::{
     event::Event,
     profile::{
         EnrichRequest, EnrichResponse, Enrichment, EraseRequest, EraseResponse, GetRequest, GetResponse,
-        ImportRequest, ImportResponse, RecordRequest, RecordResponse, UpdateRequest, UpdateResponse,
+        ImportRequest, ImportResponse, RecordAllRequest, RecordAllResponse, RecordRequest, RecordResponse,
+        UpdateRequest, UpdateResponse,
         profile_service_client::ProfileServiceClient,
         profile_service_server::{ProfileService, ProfileServiceServer},
     },
@@ -70,6 +71,10 @@ impl ProfileService for Bare {
     }
 
     async fn record(&self, _: Request<RecordRequest>) -> Result<Response<RecordResponse>, Status> {
+        Err(Status::unimplemented("the chain has one call"))
+    }
+
+    async fn record_all(&self, _: Request<RecordAllRequest>) -> Result<Response<RecordAllResponse>, Status> {
         Err(Status::unimplemented("the chain has one call"))
     }
 
