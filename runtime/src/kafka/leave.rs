@@ -57,8 +57,7 @@ impl Rounds {
 }
 
 /// Makes the last commit and leaves the group, if its coordinator answers; `group` and `topic` by their full names. A join that is
-/// under way is waited for. Blocks the thread: see
-/// [`last`](super::last).
+/// under way is waited for. Blocks the thread: see [`last`](super::last).
 ///
 /// With the coordinator away a commit would wait for it, and librdkafka before 2.14.2 can crash when it leaves: the member stays as it
 /// is until the process ends, and the group misses it after its session.
@@ -94,15 +93,7 @@ async fn free<C: Member>(consumer: &StreamConsumer<C>, group: &str, topic: &str)
     let mut resting: Option<Instant> = None;
     // A join that has just been answered leaves time until the next heartbeat.
     while consumer.context().rounds().joined() == joined {
-        let (seen, late) = (look(consumer, group), start.elapsed() >= REBALANCE);
-        let rests = match seen {
-            Seen::Rebalances if late => return Err(Bound::Rebalances),
-            Seen::Rebalances => false,
-            Seen::Answers | Seen::Silent => match answers(consumer, topic) {
-                Err(error) if late || seen == Seen::Silent => return Err(error.into()),
-                answered => answered.is_ok(),
-            },
-        };
+        let rests = rests(consumer, group, topic, start.elapsed() >= REBALANCE)?;
         // A group may have more members than partitions.
         let settled = |since: Instant| has_partitions(consumer) || since.elapsed() >= COORDINATOR;
         if rests && resting.is_some_and(settled) {
@@ -112,6 +103,23 @@ async fn free<C: Member>(consumer: &StreamConsumer<C>, group: &str, topic: &str)
         serve(consumer).await;
     }
     Ok(())
+}
+
+/// Whether the group lets nobody wait, and its coordinator answers. `late`: neither is waited for any longer.
+fn rests<C: Member>(
+    consumer: &StreamConsumer<C>,
+    group: &str,
+    topic: &str,
+    late: bool,
+) -> Result<bool, Bound> {
+    let seen = look(consumer, group);
+    if seen == Seen::Rebalances {
+        return if late { Err(Bound::Rebalances) } else { Ok(false) };
+    }
+    match answers(consumer, topic) {
+        Err(error) if late || seen == Seen::Silent => Err(error.into()),
+        answered => Ok(answered.is_ok()),
+    }
 }
 
 /// What the brokers tell of a group on connections on which nobody joins.
