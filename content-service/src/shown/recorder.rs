@@ -54,7 +54,8 @@ impl Recorder {
     /// Tells what was shown. Dropping the future does not take it back.
     ///
     /// # Errors
-    /// profile-service is away, late, or does not take it; after `DEADLINE_EXCEEDED` it may be recorded all the same.
+    /// profile-service is away, late, or does not take it; after `DEADLINE_EXCEEDED` and `CANCELLED` it may be recorded all the
+    /// same.
     pub async fn record(&self, shown: Shown, trace: TraceParent) -> Result<(), Status> {
         let (answer, answered) = oneshot::channel();
         self.queue.try_send(Waiting { shown, trace, answer }).map_err(|refused| match refused {

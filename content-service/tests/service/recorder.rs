@@ -90,7 +90,9 @@ async fn nobody_waits_longer_than_the_deadline_and_then_the_way_is_free_again() 
     let bench = Bench::start(Duration::from_millis(500)).await;
     let waiting = (0..4).map(|n| bench.record(&format!("s{n}")));
     for answer in join_all(waiting).await {
-        assert_eq!(answer.unwrap_err().code(), Code::DeadlineExceeded);
+        // The call has the same deadline, and tonic calls its end a cancellation.
+        let code = answer.unwrap_err().code();
+        assert!(matches!(code, Code::DeadlineExceeded | Code::Cancelled), "{code:?}");
     }
     bench.held.send(false).unwrap();
     until("what is told is answered", || async { bench.record("next").await.is_ok() }).await;
