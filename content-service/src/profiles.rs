@@ -88,10 +88,10 @@ impl Profiles {
         self.deadline
     }
 
-    /// Tells what was shown, at most 256 of it; each has its own answer, in their order.
+    /// Tells what was shown, at most 256 of it; the answers of the service, one for each in their order.
     ///
     /// # Errors
-    /// The service is away or late: none has an answer.
+    /// The service is away or late, or does not know the call: none has an answer.
     pub async fn record_shown(
         &self,
         shown: &[Shown],

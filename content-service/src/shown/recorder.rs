@@ -54,7 +54,7 @@ impl Recorder {
     /// Tells what was shown. Dropping the future does not take it back.
     ///
     /// # Errors
-    /// profile-service is away, late, or does not take it; after `DEADLINE_EXCEEDED` and `CANCELLED` it may be recorded all the
+    /// profile-service is away, late, or does not take it. Unless it was refused as invalid or never told, it may be recorded all the
     /// same.
     pub async fn record(&self, shown: Shown, trace: TraceParent) -> Result<(), Status> {
         let (answer, answered) = oneshot::channel();
@@ -64,7 +64,7 @@ impl Recorder {
         })?;
         match tokio::time::timeout(self.deadline, answered).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(Status::internal("no answer among those that came")),
+            Ok(Err(_)) => Err(Status::unavailable("no answer came for it")),
             Err(_) => Err(Status::deadline_exceeded("no answer in time")),
         }
     }

@@ -91,15 +91,16 @@ impl ProfileService for Door {
         request: Request<RecordAllRequest>,
     ) -> Result<Response<RecordAllResponse>, Status> {
         let requests = &request.get_ref().requests;
-        if requests.len() > RECORDS {
-            let found = requests.len();
-            return Err(Status::invalid_argument(format!(
-                "{found} records in one call; {RECORDS} are allowed"
-            )));
-        }
-        let results = join_all(requests.iter().map(|request| self.recorded(request))).await;
-        let results = results.into_iter().map(|result| RecordResult { result: Some(told(result)) });
-        Ok(Response::new(RecordAllResponse { results: results.collect() }))
+        let call = async {
+            if requests.len() > RECORDS {
+                let found = requests.len();
+                return Err(Error::Invalid(format!("{found} records in one call; {RECORDS} are allowed")));
+            }
+            let results = join_all(requests.iter().map(|request| self.recorded(request))).await;
+            let results = results.into_iter().map(|result| RecordResult { result: Some(told(result)) });
+            Ok(RecordAllResponse { results: results.collect() })
+        };
+        self.answer("record_all", call).await
     }
 
     async fn get(&self, request: Request<GetRequest>) -> Result<Response<GetResponse>, Status> {

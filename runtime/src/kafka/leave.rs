@@ -18,14 +18,14 @@ const COORDINATOR: Duration = Duration::from_secs(1);
 /// So long a leaving member serves what the group asks of it, between two looks.
 const SERVE: Duration = Duration::from_millis(50);
 
-/// A rebalance is waited for so long: what a member that was killed holds up ends with its session (6 s).
+/// A rebalance is waited for so long: what a member that was killed holds up ends with its session, 6 s unless it is set otherwise.
 const REBALANCE: Duration = Duration::from_secs(7);
 
 /// For [`leave`]: a rebalance, the last commit, the farewell.
 pub const LEAVE: Duration = Duration::from_secs(8);
 
-/// A classic group in this state lets members wait that join.
-const REBALANCING: &str = "PreparingRebalance";
+/// A classic group in these states lets its members wait: for the others to join, for the leader's plan.
+const REBALANCING: [&str; 2] = ["PreparingRebalance", "CompletingRebalance"];
 
 /// The context of a member that can leave in the middle of a rebalance.
 pub trait Member: ConsumerContext + 'static {
@@ -67,7 +67,7 @@ pub fn leave<C: Member>(
     topic: &str,
     commit: impl FnOnce(&StreamConsumer<C>),
 ) {
-    if let Err(why) = Handle::current().block_on(free(&consumer, group, topic)) {
+    if let Err(why) = Handle::current().block_on(settled(&consumer, group, topic)) {
         tracing::warn!(%why, group, "nothing is committed and the group not left: it misses this member after its session");
         return std::mem::forget(consumer);
     }
@@ -77,7 +77,7 @@ pub fn leave<C: Member>(
 
 /// Why a group cannot be left.
 #[derive(Debug, thiserror::Error)]
-enum Bound {
+enum CannotLeave {
     #[error("its coordinator is away: {0}")]
     Away(#[from] KafkaError),
     #[error("it has been rebalancing for {REBALANCE:?}")]
@@ -88,15 +88,19 @@ enum Bound {
 /// and the farewell would wait behind it, and whatever waits there for `socket.timeout.ms` ends the connection. And librdkafka 2.12.1
 /// aborts the process when it is given its partitions while it ends. What is received meanwhile was not committed, and is read again
 /// by its next owner.
-async fn free<C: Member>(consumer: &StreamConsumer<C>, group: &str, topic: &str) -> Result<(), Bound> {
+async fn settled<C: Member>(
+    consumer: &StreamConsumer<C>,
+    group: &str,
+    topic: &str,
+) -> Result<(), CannotLeave> {
     let (start, joined) = (Instant::now(), consumer.context().rounds().joined());
     let mut resting: Option<Instant> = None;
     // A join that has just been answered leaves time until the next heartbeat.
     while consumer.context().rounds().joined() == joined {
         let rests = rests(consumer, group, topic, start.elapsed() >= REBALANCE)?;
         // A group may have more members than partitions.
-        let settled = |since: Instant| has_partitions(consumer) || since.elapsed() >= COORDINATOR;
-        if rests && resting.is_some_and(settled) {
+        let has_its_part = |since: Instant| has_partitions(consumer) || since.elapsed() >= COORDINATOR;
+        if rests && resting.is_some_and(has_its_part) {
             break;
         }
         resting = rests.then(|| resting.unwrap_or_else(Instant::now));
@@ -111,10 +115,10 @@ fn rests<C: Member>(
     group: &str,
     topic: &str,
     late: bool,
-) -> Result<bool, Bound> {
+) -> Result<bool, CannotLeave> {
     let seen = look(consumer, group);
     if seen == Seen::Rebalances {
-        return if late { Err(Bound::Rebalances) } else { Ok(false) };
+        return if late { Err(CannotLeave::Rebalances) } else { Ok(false) };
     }
     match answers(consumer, topic) {
         Err(error) if late || seen == Seen::Silent => Err(error.into()),
@@ -129,13 +133,15 @@ enum Seen {
     Rebalances,
     /// Its coordinator is there, or another broker at least.
     Answers,
-    /// No broker answers.
+    /// No broker told anything that can be used.
     Silent,
 }
 
 fn look<C: Member>(consumer: &StreamConsumer<C>, group: &str) -> Seen {
     match consumer.fetch_group_list(Some(group), COORDINATOR) {
-        Ok(list) if list.groups().iter().any(|group| group.state() == REBALANCING) => Seen::Rebalances,
+        Ok(list) if list.groups().iter().any(|group| REBALANCING.contains(&group.state())) => {
+            Seen::Rebalances
+        }
         Ok(_) | Err(KafkaError::GroupListFetch(RDKafkaErrorCode::Partial)) => Seen::Answers,
         Err(_) => Seen::Silent,
     }
