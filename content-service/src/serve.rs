@@ -48,7 +48,7 @@ const LEDGER: &str = "ledger";
 const TURN: Duration = Duration::from_secs(25);
 /// For what follows the drain and the farewell to the group.
 const CLOSE: Duration = Duration::from_secs(2);
-/// For what follows the drain, where something is blocked.
+/// Whoever takes so much longer than a send or a drain may take is blocked.
 const LAST_STEPS: Duration = Duration::from_secs(5);
 
 /// What the service listens on.

@@ -12,7 +12,7 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer as _, ConsumerContext, Rebalance},
     error::KafkaError,
 };
-use runtime::kafka::{Member, Rounds, blocking};
+use runtime::kafka::{HearsRebalances, Rounds, blocking};
 
 use super::{Shared, partitions::see, told};
 
@@ -59,7 +59,7 @@ impl ConsumerContext for Rebalancing {
     }
 }
 
-impl Member for Rebalancing {
+impl HearsRebalances for Rebalancing {
     fn rounds(&self) -> &Rounds {
         &self.0.rounds
     }

@@ -78,7 +78,7 @@ impl ConsumerContext for Member {
     }
 }
 
-impl kafka::Member for Member {
+impl kafka::HearsRebalances for Member {
     fn rounds(&self) -> &Rounds {
         &self.rounds
     }

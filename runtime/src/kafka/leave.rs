@@ -28,7 +28,7 @@ pub const LEAVE: Duration = Duration::from_secs(8);
 const REBALANCING: [&str; 2] = ["PreparingRebalance", "CompletingRebalance"];
 
 /// The context of a member that can leave in the middle of a rebalance.
-pub trait Member: ConsumerContext + 'static {
+pub trait HearsRebalances: ConsumerContext + 'static {
     /// What it has heard of its group.
     fn rounds(&self) -> &Rounds;
 }
@@ -61,7 +61,7 @@ impl Rounds {
 ///
 /// With the coordinator away a commit would wait for it, and librdkafka before 2.14.2 can crash when it leaves: the member stays as it
 /// is until the process ends, and the group misses it after its session.
-pub fn leave<C: Member>(
+pub fn leave<C: HearsRebalances>(
     consumer: StreamConsumer<C>,
     group: &str,
     topic: &str,
@@ -88,7 +88,7 @@ enum CannotLeave {
 /// and the farewell would wait behind it, and whatever waits there for `socket.timeout.ms` ends the connection. And librdkafka 2.12.1
 /// aborts the process when it is given its partitions while it ends. What is received meanwhile was not committed, and is read again
 /// by its next owner.
-async fn settled<C: Member>(
+async fn settled<C: HearsRebalances>(
     consumer: &StreamConsumer<C>,
     group: &str,
     topic: &str,
@@ -110,7 +110,7 @@ async fn settled<C: Member>(
 }
 
 /// Whether the group lets nobody wait, and its coordinator answers. `late`: neither is waited for any longer.
-fn rests<C: Member>(
+fn rests<C: HearsRebalances>(
     consumer: &StreamConsumer<C>,
     group: &str,
     topic: &str,
@@ -137,7 +137,7 @@ enum Seen {
     Silent,
 }
 
-fn look<C: Member>(consumer: &StreamConsumer<C>, group: &str) -> Seen {
+fn look<C: HearsRebalances>(consumer: &StreamConsumer<C>, group: &str) -> Seen {
     match consumer.fetch_group_list(Some(group), COORDINATOR) {
         Ok(list) if list.groups().iter().any(|group| REBALANCING.contains(&group.state())) => {
             Seen::Rebalances
@@ -148,18 +148,18 @@ fn look<C: Member>(consumer: &StreamConsumer<C>, group: &str) -> Seen {
 }
 
 /// Whether the coordinator answers this member.
-fn answers<C: Member>(consumer: &StreamConsumer<C>, topic: &str) -> KafkaResult<()> {
+fn answers<C: HearsRebalances>(consumer: &StreamConsumer<C>, topic: &str) -> KafkaResult<()> {
     let mut any = TopicPartitionList::new();
     any.add_partition(topic, 0);
     consumer.committed_offsets(any, COORDINATOR).map(drop)
 }
 
-fn has_partitions<C: Member>(consumer: &StreamConsumer<C>) -> bool {
+fn has_partitions<C: HearsRebalances>(consumer: &StreamConsumer<C>) -> bool {
     !consumer.assignment().is_ok_and(|assigned| assigned.count() == 0)
 }
 
 /// Rebalances are served by whoever receives.
-async fn serve<C: Member>(consumer: &StreamConsumer<C>) {
+async fn serve<C: HearsRebalances>(consumer: &StreamConsumer<C>) {
     let until = Instant::now() + SERVE;
     while Instant::now() < until && tokio::time::timeout_at(until.into(), consumer.recv()).await.is_ok() {}
 }

@@ -30,7 +30,7 @@ use crate::{config::Settings, telemetry::Seldom};
 
 pub use follow::{TableRecord, follow};
 pub use group::GroupProtocol;
-pub use leave::{LEAVE, Member, Rounds, leave};
+pub use leave::{HearsRebalances, LEAVE, Rounds, leave};
 pub use member::{blocking, last};
 pub use patient::{Outgoing, Patient};
 pub use producer::{Delivery, ProduceError, Producer};

@@ -60,7 +60,7 @@ impl ConsumerContext for Moves {
     }
 }
 
-impl kafka::Member for Moves {
+impl kafka::HearsRebalances for Moves {
     fn rounds(&self) -> &Rounds {
         &self.rounds
     }
