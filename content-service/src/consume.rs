@@ -253,18 +253,22 @@ async fn leave(shared: Arc<Shared>, consumer: StreamConsumer<Rebalancing>) -> an
     let partitions: Vec<i32> = shared.intake().open().map(|(partition, _)| partition).collect();
     let leaving = kafka::last(shared.drain + kafka::LEAVE, move || {
         let drained = shared.drain(&partitions);
-        kafka::leave(consumer, &shared.group, &shared.topic, |consumer| {
+        let left = kafka::leave(consumer, &shared.group, &shared.topic, |consumer| {
             // A rebalance on the way here may have taken partitions along, with their marks: what is left is still ours.
             let marks = shared.intake().marks(&partitions);
             shared.intake().lose(&partitions);
             shared.commit_last(consumer, &marks);
         });
         shared.intake().lose(&partitions);
-        drained
+        left.then_some(drained)
     });
     match leaving.await {
-        Some(true) => tracing::info!("drained and left the group"),
-        Some(false) => tracing::warn!("left the group with work under way: its next owner goes on with it"),
+        Some(Some(true)) => tracing::info!("drained and left the group"),
+        Some(Some(false)) => {
+            tracing::warn!("left the group with work under way: its next owner goes on with it")
+        }
+        // Why it was not left has been said.
+        Some(None) => {}
         None => tracing::warn!("the group was not left in time: it will notice by itself"),
     }
     Ok(())

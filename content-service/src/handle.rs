@@ -30,7 +30,7 @@ use crate::{
     profiles::Profiles,
     publish::Publisher,
     record::{Content, Unreadable, subject_of},
-    shown::{self, Recorder},
+    shown,
 };
 pub use desk::tend;
 use propose::propose;
@@ -41,10 +41,8 @@ use set_aside::set_aside;
 pub struct Rooms {
     /// The accounts.
     pub accounts: Arc<Accounts>,
-    /// Who is it?
+    /// Who is it? And where what was shown is told.
     pub profiles: Profiles,
-    /// Tells what was shown.
-    pub recorder: Recorder,
     /// What is still to be erased?
     pub erasures: Erasures,
     /// What is there from outside?

@@ -1,145 +1,123 @@
-//! The address book: who is asked while names change, fail and find nobody.
+//! profile-service over real sockets: replicas that come and go, and answers of their own for what is told in one call.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::sync::{Arc, Mutex};
-
-use proptest::prelude::*;
-use proto::profile::{
-    EnrichResponse, EraseRequest, EraseResponse, GetRequest, GetResponse, ImportRequest, ImportResponse,
-    RecordAllResponse, RecordResponse, UpdateRequest, UpdateResponse,
-    profile_service_server::{ProfileService, ProfileServiceServer},
+use std::{
+    collections::BTreeSet,
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
 };
-use tokio::net::TcpListener;
+
+use futures::{
+    StreamExt as _,
+    future::join_all,
+    poll,
+    stream::{self, BoxStream},
+};
+use proto::profile::{
+    EnrichAllResponse, EnrichResponse, RecordAllResponse, RecordResponse, Refusal, enrich_all_response,
+    profile_service_server::{ProfileService, ProfileServiceServer},
+    record_all_response,
+};
+use tokio::{net::TcpListener, sync::watch};
 use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Response, Streaming, async_trait, transport::Server};
+use tonic::{Request, Response, Streaming, async_trait, transport::Server};
 
 use super::*;
-
-fn address(n: u8) -> SocketAddr {
-    ([10, 0, 0, n], 50051).into()
-}
-
-fn some(numbers: &[u8]) -> BTreeSet<SocketAddr> {
-    numbers.iter().copied().map(address).collect()
-}
-
-/// `+10.0.0.1` and `-10.0.0.1`, in order.
-fn told(changes: &[AddressChange]) -> Vec<String> {
-    let word = |change: &AddressChange| match change {
-        Change::Insert(address, _) => format!("+{}", address.ip()),
-        Change::Remove(address) => format!("-{}", address.ip()),
-    };
-    changes.iter().map(word).collect()
-}
-
-#[test]
-fn addresses_that_come_are_asked_before_those_that_go_are_left() {
-    let mut book = AddressBook::default();
-    assert_eq!(told(&book.note("a", some(&[1, 2]))), ["+10.0.0.1", "+10.0.0.2"]);
-    assert_eq!(told(&book.note("a", some(&[1, 2]))), [""; 0]);
-    assert_eq!(told(&book.note("a", some(&[2, 3]))), ["+10.0.0.3", "-10.0.0.1"]);
-}
-
-#[test]
-fn a_look_up_that_finds_nobody_changes_nothing() {
-    let mut book = AddressBook::default();
-    assert_eq!(told(&book.note("a", some(&[]))), [""; 0]);
-    book.note("a", some(&[1]));
-    assert_eq!(told(&book.note("a", some(&[]))), [""; 0]);
-    assert_eq!(book.all(), some(&[1]));
-}
-
-#[test]
-fn a_name_that_is_not_found_keeps_its_addresses_while_another_is_found() {
-    let mut book = AddressBook::default();
-    book.note("a", some(&[1]));
-    book.note("b", some(&[2]));
-    assert_eq!(told(&book.note("a", some(&[]))), [""; 0]);
-    assert_eq!(told(&book.note("b", some(&[3]))), ["+10.0.0.3", "-10.0.0.2"]);
-    assert_eq!(book.all(), some(&[1, 3]));
-}
-
-#[test]
-fn an_address_under_two_names_is_left_when_neither_has_it() {
-    let mut book = AddressBook::default();
-    book.note("a", some(&[1, 2]));
-    assert_eq!(told(&book.note("b", some(&[1]))), [""; 0]);
-    assert_eq!(told(&book.note("a", some(&[2]))), [""; 0]);
-    assert_eq!(told(&book.note("b", some(&[2]))), ["-10.0.0.1"]);
-}
-
-proptest! {
-    #[test]
-    fn whoever_follows_the_changes_knows_the_addresses_and_never_has_none(
-        found in proptest::collection::vec((0..3_u8, proptest::collection::btree_set(0..6_u8, 0..4)), 1..40)
-    ) {
-        let (mut book, mut follower) = (AddressBook::default(), BTreeSet::new());
-        for (name, numbers) in found {
-            for change in book.note(&name.to_string(), numbers.into_iter().map(address).collect()) {
-                let known = match change {
-                    Change::Insert(address, _) => follower.insert(address),
-                    Change::Remove(address) => follower.remove(&address),
-                };
-                prop_assert!(known, "told twice");
-                prop_assert!(!follower.is_empty());
-            }
-            prop_assert_eq!(&follower, &book.all());
-        }
-    }
-}
 
 /// What the resolver says now.
 type Resolver = Arc<Mutex<Result<BTreeSet<SocketAddr>, io::ErrorKind>>>;
 
-struct Replica;
+type Answers<A> = BoxStream<'static, Result<A, Status>>;
+
+/// Knows everybody. What was shown as `bad` is refused.
+#[derive(Clone)]
+struct Replica {
+    /// While it says so no call has an answer.
+    held: watch::Receiver<bool>,
+    /// What each call told as shown.
+    told: Arc<Mutex<Vec<Vec<String>>>>,
+}
+
+impl Replica {
+    async fn asked<Q>(&self, requests: Request<Streaming<Q>>) -> Vec<Q> {
+        self.held.clone().wait_for(|held| !held).await.unwrap();
+        requests.into_inner().map(Result::unwrap).collect().await
+    }
+}
+
+/// In another order than that of the questions.
+fn answers<Q, A: Send + 'static>(asked: Vec<Q>, one: impl Fn(u32, Q) -> A) -> Response<Answers<A>> {
+    let mut answers: Vec<_> = (0..).zip(asked).map(|(number, question)| Ok(one(number, question))).collect();
+    answers.reverse();
+    Response::new(stream::iter(answers).boxed())
+}
 
 #[async_trait]
 impl ProfileService for Replica {
-    async fn enrich(&self, _: Request<EnrichRequest>) -> Result<Response<EnrichResponse>, Status> {
-        Ok(Response::new(EnrichResponse { enrichment: Some(Enrichment::default()) }))
+    async fn enrich_all(
+        &self,
+        requests: Request<Streaming<EnrichAllRequest>>,
+    ) -> Result<Response<Answers<EnrichAllResponse>>, Status> {
+        let one = |number, _| {
+            let response = EnrichResponse { enrichment: Some(Enrichment::default()) };
+            EnrichAllResponse { number, result: Some(enrich_all_response::Result::Response(response)) }
+        };
+        Ok(answers(self.asked(requests).await, one))
     }
 
-    async fn record(&self, _: Request<RecordRequest>) -> Result<Response<RecordResponse>, Status> {
-        Err(Status::unimplemented("not asked here"))
-    }
-
-    async fn record_all(&self, _: Request<RecordAllRequest>) -> Result<Response<RecordAllResponse>, Status> {
-        Err(Status::unimplemented("not asked here"))
-    }
-
-    async fn get(&self, _: Request<GetRequest>) -> Result<Response<GetResponse>, Status> {
-        Err(Status::unimplemented("not asked here"))
-    }
-
-    async fn update(&self, _: Request<UpdateRequest>) -> Result<Response<UpdateResponse>, Status> {
-        Err(Status::unimplemented("not asked here"))
-    }
-
-    async fn import(&self, _: Request<Streaming<ImportRequest>>) -> Result<Response<ImportResponse>, Status> {
-        Err(Status::unimplemented("not asked here"))
-    }
-
-    async fn erase(&self, _: Request<EraseRequest>) -> Result<Response<EraseResponse>, Status> {
-        Err(Status::unimplemented("not asked here"))
+    async fn record_all(
+        &self,
+        requests: Request<Streaming<RecordAllRequest>>,
+    ) -> Result<Response<Answers<RecordAllResponse>>, Status> {
+        let asked = self.asked(requests).await;
+        self.told.lock().unwrap().push(asked.iter().map(shown_id).collect());
+        let one = |number, asked| {
+            let response = RecordResponse { version: 1, applied: true };
+            let refusal = Refusal { code: Code::InvalidArgument.into(), message: "as scripted".to_owned() };
+            let result = match shown_id(&asked).as_str() {
+                "bad" => record_all_response::Result::Refusal(refusal),
+                _ => record_all_response::Result::Response(response),
+            };
+            RecordAllResponse { number, result: Some(result) }
+        };
+        Ok(answers(asked, one))
     }
 }
 
-/// A replica and the way to end it.
+fn shown_id(asked: &RecordAllRequest) -> String {
+    match asked.request.as_ref().unwrap().what.as_ref().unwrap() {
+        What::Shown(shown) => shown.id.clone(),
+        What::Activity(_) => panic!("only what was shown is told"),
+    }
+}
+
+impl Replica {
+    /// One that serves, and the way to end it.
+    async fn start(self) -> (SocketAddr, CancellationToken) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, ends) = (listener.local_addr().unwrap(), CancellationToken::new());
+        let serving = Server::builder().add_service(ProfileServiceServer::new(self));
+        tokio::spawn(
+            serving.serve_with_incoming_shutdown(
+                TcpListenerStream::new(listener),
+                ends.clone().cancelled_owned(),
+            ),
+        );
+        (address, ends)
+    }
+}
+
+/// A replica that answers, and the way to end it.
 async fn replica() -> (SocketAddr, CancellationToken) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (address, ends) = (listener.local_addr().unwrap(), CancellationToken::new());
-    let serving = Server::builder().add_service(ProfileServiceServer::new(Replica));
-    tokio::spawn(
-        serving
-            .serve_with_incoming_shutdown(TcpListenerStream::new(listener), ends.clone().cancelled_owned()),
-    );
-    (address, ends)
+    let (_, held) = watch::channel(false);
+    Replica { held, told: Arc::default() }.start().await
 }
 
 /// A client whose names are looked up all the time, and whoever answers for the names.
-fn followed() -> (Profiles, Resolver) {
+fn followed(deadline: Duration) -> (Profiles, Resolver) {
     let resolver: Resolver = Arc::new(Mutex::new(Err(io::ErrorKind::NotFound)));
-    let (profiles, changes) = Profiles::balanced(Duration::from_secs(2));
+    let (profiles, changes) = Profiles::balanced(deadline);
     let asked = Arc::clone(&resolver);
     let find = move |_| {
         let found = asked.lock().unwrap().clone();
@@ -149,7 +127,7 @@ fn followed() -> (Profiles, Resolver) {
     (profiles, resolver)
 }
 
-/// How many of a hundred calls fail.
+/// How many of a hundred events are not enriched.
 async fn failed(profiles: &Profiles) -> usize {
     let mut failed = 0;
     for _ in 0..100 {
@@ -161,7 +139,7 @@ async fn failed(profiles: &Profiles) -> usize {
 
 #[tokio::test]
 async fn replicas_are_replaced_and_names_fail_and_fewer_than_one_call_in_a_hundred_does() {
-    let (profiles, resolver) = followed();
+    let (profiles, resolver) = followed(Duration::from_secs(2));
     let found = |found| *resolver.lock().unwrap() = found;
     let ((first, first_ends), (second, second_ends)) = (replica().await, replica().await);
     found(Ok(BTreeSet::from([first, second])));
@@ -180,4 +158,57 @@ async fn replicas_are_replaced_and_names_fail_and_fewer_than_one_call_in_a_hundr
     second_ends.cancel();
     all += failed(&profiles).await;
     assert!(all < 8, "{all} of 800 calls failed");
+}
+
+/// A client of one replica that holds its answers back for as long as it is told to.
+struct Bench {
+    profiles: Profiles,
+    told: Arc<Mutex<Vec<Vec<String>>>>,
+    held: watch::Sender<bool>,
+}
+
+impl Bench {
+    async fn start(deadline: Duration) -> Self {
+        let ((held, is_held), told) = (watch::channel(true), Arc::default());
+        let (address, _) = Replica { held: is_held, told: Arc::clone(&told) }.start().await;
+        let (profiles, resolver) = followed(deadline);
+        *resolver.lock().unwrap() = Ok(BTreeSet::from([address]));
+        Self { profiles, told, held }
+    }
+
+    async fn record(&self, id: &str) -> Result<(), Code> {
+        let shown = Shown { id: id.to_owned(), ..Shown::default() };
+        let told = self.profiles.record_shown(&shown, TraceParent::new_root()).await;
+        told.map_err(|status| status.code())
+    }
+}
+
+#[tokio::test]
+async fn what_goes_in_one_call_has_answers_of_its_own() {
+    let bench = Bench::start(Duration::from_secs(20)).await;
+    bench.held.send(false).unwrap();
+    let answers = join_all(["a", "bad", "c"].map(|id| bench.record(id))).await;
+    assert_eq!(answers, [Ok(()), Err(Code::InvalidArgument), Ok(())]);
+    assert_eq!(*bench.told.lock().unwrap(), [["a", "bad", "c"]]);
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_any_more_is_not_told() {
+    let bench = Bench::start(Duration::from_secs(20)).await;
+    let mut left = Box::pin(bench.record("left"));
+    let mut kept = Box::pin(bench.record("kept"));
+    assert!(poll!(&mut left).is_pending() && poll!(&mut kept).is_pending());
+    drop(left);
+    bench.held.send(false).unwrap();
+    kept.await.unwrap();
+    assert_eq!(*bench.told.lock().unwrap(), [["kept"]]);
+}
+
+#[tokio::test]
+async fn nobody_waits_longer_than_the_deadline() {
+    let bench = Bench::start(Duration::from_millis(500)).await;
+    for answer in join_all((0..4).map(|_| bench.record("late"))).await {
+        // The call has the same deadline, and tonic calls its end a cancellation.
+        assert!(matches!(answer, Err(Code::DeadlineExceeded | Code::Cancelled)), "{answer:?}");
+    }
 }

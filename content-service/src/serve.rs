@@ -36,7 +36,6 @@ use crate::{
     metrics::Metrics,
     profiles::Profiles,
     publish::Publisher,
-    shown::Recorder,
     watchdog::{Bounds, Signs, Watchdog},
 };
 
@@ -90,7 +89,7 @@ pub async fn serve(
     let producer = config.kafka.producer("content-service").context("the producer cannot be made")?;
     let patient = Patient::new(producer.clone(), metrics.publish_refused(), Some(health.clone()));
     let redis = Redis::new(&config.redis, &config.kafka.namespace).context("redis.url")?;
-    let (rooms, [looking_up, recording, closing]) =
+    let (rooms, [looking_up, closing]) =
         rooms(&config, patient, &redis, clock, &metrics, &tasks.token(), &last)?;
     let rooms = Arc::new(rooms);
 
@@ -106,7 +105,6 @@ pub async fn serve(
     let watching = Arc::clone(&rooms.accounts).watch(tasks.token());
     tasks.spawn("playbooks", watching.map(Ok));
     tasks.spawn("profile addresses", looking_up.map(Ok));
-    tasks.spawn("recorder", recording.map(Ok));
     tasks.spawn("closer", closing.map(Ok));
     let stopping = watch_accounts(Arc::clone(&rooms), config.delivery.check_right, tasks.token());
     tasks.spawn("stops", stopping.map(Ok));
@@ -133,7 +131,7 @@ pub async fn serve(
     tasks.run(drain).await
 }
 
-/// The rooms, and the tasks that work for them: addresses of profile-service, what was shown, and the ledger's closer.
+/// The rooms, and the tasks that work for them: addresses of profile-service, and the ledger's closer.
 fn rooms(
     config: &Config,
     patient: Patient,
@@ -142,10 +140,9 @@ fn rooms(
     metrics: &Metrics,
     shutdown: &CancellationToken,
     last: &CancellationToken,
-) -> anyhow::Result<(Rooms, [BoxFuture<'static, ()>; 3])> {
+) -> anyhow::Result<(Rooms, [BoxFuture<'static, ()>; 2])> {
     let (profiles, looking_up) =
         Profiles::new(&config.profile.endpoint, config.profile.deadline, shutdown.clone())?;
-    let (recorder, recording) = Recorder::new(profiles.clone(), last.clone());
     let (closer, closing) = Closer::new(redis.clone(), metrics.clone(), last.clone());
     let lease = config.delivery.lease();
     let terms = Terms { ttl: LEDGER_TTL, lease, replicas: config.keeping.replicas };
@@ -156,7 +153,6 @@ fn rooms(
     let rooms = Rooms {
         accounts,
         profiles,
-        recorder,
         erasures,
         gatherer: Gatherer::new(config.sources.clone(), clock.clone(), metrics.clone())?,
         catalogue: Arc::new(Catalogue::new()),
@@ -171,7 +167,7 @@ fn rooms(
         clock,
         metrics: metrics.clone(),
     };
-    Ok((rooms, [looking_up.boxed(), recording.boxed(), closing.boxed()]))
+    Ok((rooms, [looking_up.boxed(), closing.boxed()]))
 }
 
 /// Keeps the stops of all replicas alike, and asks at the start which accounts may send at all; no event waits for that.

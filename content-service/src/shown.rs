@@ -1,7 +1,5 @@
 //! What was shown is told to profile-service, within its deadline; the offset never waits for it.
 
-mod recorder;
-
 use std::time::Duration;
 
 use proto::{
@@ -11,8 +9,6 @@ use proto::{
 };
 use runtime::backoff::Backoff;
 use tokio::time::Instant;
-
-pub use recorder::Recorder;
 
 use crate::{assignment::Abandoned, case::Case, handle::Rooms, ledger::Entry, watchdog::step};
 
@@ -58,7 +54,7 @@ async fn told(rooms: &Rooms, case: &Case<'_>, entry: &Entry, shown: Shown) -> Re
     let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
     loop {
         if rooms.erasures.settled(case).await? {
-            let Err(error) = rooms.recorder.record(shown.clone(), case.trace).await else {
+            let Err(error) = rooms.profiles.record_shown(&shown, case.trace).await else {
                 return Ok(true);
             };
             tracing::info!(event_id = entry.reply.event_id, code = ?error.code(), "what was shown is not recorded");

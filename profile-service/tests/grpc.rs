@@ -3,13 +3,17 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use proto::{
     activity::Customer,
     profile::{
-        EnrichRequest, EraseRequest, GetRequest, ImportRequest, Preference, RecordAllRequest, RecordRequest,
-        Shown, Stance, Trait, TraitSource, UpdateRequest, record_request::What, record_result,
+        EnrichAllRequest, EnrichRequest, EraseRequest, GetRequest, ImportRequest, Preference,
+        RecordAllRequest, RecordRequest, Shown, Stance, Trait, TraitSource, UpdateRequest,
+        enrich_all_response, record_all_response, record_request::What,
     },
 };
 use support::{
@@ -98,22 +102,26 @@ async fn several_records_are_learned_from_each_for_itself() {
     let shown =
         |id: &str| Shown { id: id.to_owned(), user: Some(user("o1")), at_ms: THEN, ..Shown::default() };
     let requests = [shown("e1:shown"), Shown::default(), shown("e2:shown"), shown("e1:shown")];
-    let requests = requests.map(|shown| RecordRequest { what: Some(What::Shown(shown)) });
+    let requests = requests.map(|shown| {
+        let request = Some(RecordRequest { what: Some(What::Shown(shown)) });
+        RecordAllRequest { request, ..RecordAllRequest::default() }
+    });
 
-    let request = RecordAllRequest { requests: requests.to_vec() };
-    let answer = client.record_all(request).await.unwrap().into_inner();
-    let told: Vec<_> = answer
-        .results
-        .into_iter()
-        .map(|one| match one.result.unwrap() {
-            record_result::Result::Response(response) => Ok((response.version, response.applied)),
-            record_result::Result::Refusal(refusal) => Err(Code::from(refusal.code)),
-        })
-        .collect();
-    assert_eq!(told, [Ok((1, true)), Err(Code::InvalidArgument), Ok((2, true)), Ok((2, false))]);
-
-    let request = RecordAllRequest { requests: vec![RecordRequest::default(); 257] };
-    assert_eq!(client.record_all(request).await.unwrap_err().code(), Code::InvalidArgument);
+    let mut told = BTreeMap::new();
+    let mut answers = client.record_all(tokio_stream::iter(requests)).await.unwrap().into_inner();
+    while let Some(answer) = answers.message().await.unwrap() {
+        let answered = match answer.result.unwrap() {
+            record_all_response::Result::Response(response) => Ok(response.applied),
+            record_all_response::Result::Refusal(refusal) => Err(Code::from(refusal.code)),
+        };
+        told.insert(answer.number, answered);
+    }
+    // Two of one user may be learned from in either order.
+    let repeated = [told.remove(&0), told.remove(&3)];
+    assert!(
+        [[true, false], [false, true]].map(|both| both.map(|applied| Some(Ok(applied)))).contains(&repeated)
+    );
+    assert_eq!(told, BTreeMap::from([(1, Err(Code::InvalidArgument)), (2, Ok(true))]));
     service.stop().await;
 }
 
@@ -127,8 +135,17 @@ async fn a_call_goes_on_with_the_trace_of_its_caller() {
     request.metadata_mut().insert("traceparent", header);
     service.client().enrich(request).await.unwrap();
     service.client().get(GetRequest { customer: by_user("o1") }).await.unwrap();
+    let other = "11111111111111111111111111111111";
+    let one = EnrichAllRequest {
+        request: Some(enrich(entered("e2", "o1", THEN))),
+        traceparent: format!("00-{other}-b7ad6b7169203331-01"),
+    };
+    let answers = service.client().enrich_all(tokio_stream::iter([one])).await.unwrap();
+    let answer = answers.into_inner().message().await.unwrap().unwrap();
+    assert!(matches!(answer.result, Some(enrich_all_response::Result::Response(_))), "{answer:?}");
     let traced = |trace: &str, path| spans.rpcs().iter().any(|rpc| rpc.0 == trace && rpc.1.ends_with(path));
     assert!(traced(ours, "/Enrich"), "{:?}", spans.rpcs());
+    assert!(traced(other, "Enrich"), "one of several has a trace of its own");
     assert!(!traced(ours, "/Get"), "without a header it is a trace of its own");
     service.stop().await;
 }

@@ -18,9 +18,8 @@ use cli::{Ended, command, yingbin};
 use proto::{
     activity::{User, customer::Name},
     profile::{
-        EnrichRequest, EnrichResponse, EraseRequest, EraseResponse, GetRequest, GetResponse, ImportRefusal,
-        ImportRequest, ImportResponse, Profile, RecordAllRequest, RecordAllResponse, RecordRequest,
-        RecordResponse, Stance, TraitSource, UpdateRequest, UpdateResponse,
+        GetRequest, GetResponse, ImportRefusal, ImportRequest, ImportResponse, Profile, Stance, TraitSource,
+        UpdateRequest,
         profile_service_server::{ProfileService, ProfileServiceServer},
     },
 };
@@ -74,26 +73,6 @@ impl ProfileService for Known {
         }
         let profile = Profile { version: 3, user: Some(user), ..Profile::default() };
         Ok(Response::new(GetResponse { profile: Some(profile) }))
-    }
-
-    async fn enrich(&self, _: Request<EnrichRequest>) -> Answer<EnrichResponse> {
-        Err(Status::unimplemented("not asked for here"))
-    }
-
-    async fn record(&self, _: Request<RecordRequest>) -> Answer<RecordResponse> {
-        Err(Status::unimplemented("not asked for here"))
-    }
-
-    async fn record_all(&self, _: Request<RecordAllRequest>) -> Answer<RecordAllResponse> {
-        Err(Status::unimplemented("not asked for here"))
-    }
-
-    async fn update(&self, _: Request<UpdateRequest>) -> Answer<UpdateResponse> {
-        Err(Status::unimplemented("not asked for here"))
-    }
-
-    async fn erase(&self, _: Request<EraseRequest>) -> Answer<EraseResponse> {
-        Err(Status::unimplemented("not asked for here"))
     }
 }
 

@@ -14,16 +14,19 @@ use axum::{
     response::IntoResponse,
     routing::post,
 };
+use futures::{
+    StreamExt as _,
+    stream::{self, BoxStream},
+};
 use proto::profile::{
-    EnrichRequest, EnrichResponse, Enrichment, EraseRequest, EraseResponse, GetRequest, GetResponse,
-    ImportRequest, ImportResponse, Profile, RecordAllRequest, RecordAllResponse, RecordRefusal,
-    RecordRequest, RecordResponse, RecordResult, Shown, UpdateRequest, UpdateResponse,
+    EnrichAllRequest, EnrichAllResponse, EnrichResponse, Enrichment, Profile, RecordAllRequest,
+    RecordAllResponse, RecordResponse, Refusal, Shown, enrich_all_response,
     profile_service_server::{ProfileService, ProfileServiceServer},
+    record_all_response,
     record_request::What,
-    record_result,
 };
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, sync::watch};
+use tokio::net::TcpListener;
 use tonic::{Code, Request, Response, Status, Streaming};
 
 /// What the platform answers to a send.
@@ -132,10 +135,6 @@ pub(crate) struct Told {
     /// Events, and records of what was shown, that are answered so.
     pub(crate) refuse: HashMap<String, Code>,
     pub(crate) shown: Vec<Shown>,
-    /// Records in each call that told what was shown.
-    pub(crate) calls: Vec<usize>,
-    /// While it says so these calls have no answer.
-    pub(crate) held: Option<watch::Receiver<bool>>,
     pub(crate) traceparents: Vec<String>,
 }
 
@@ -159,73 +158,76 @@ impl Profiles {
         (address, tokio::spawn(serving))
     }
 
-    fn note_trace<T>(&self, request: &Request<T>) {
-        let trace = request.metadata().get("traceparent").map(|value| value.to_str().unwrap().to_owned());
-        self.lock().traceparents.extend(trace);
-    }
-
     pub(crate) fn lock(&self) -> MutexGuard<'_, Told> {
         self.0.lock().unwrap()
     }
 }
 
-#[tonic::async_trait]
-impl ProfileService for Profiles {
-    async fn enrich(&self, request: Request<EnrichRequest>) -> Result<Response<EnrichResponse>, Status> {
-        self.note_trace(&request);
-        let event = request.into_inner().event.unwrap();
-        let mut told = self.lock();
-        if let Some(code) = told.refuse.get(&event.id) {
-            return Err(Status::new(*code, "as scripted"));
-        }
-        told.enriched.push(event.id.clone());
-        let profile = Profile { version: 1, ..Profile::default() };
-        let enrichment = Enrichment { profile: Some(profile), visit_started: true, habits: Vec::new() };
-        Ok(Response::new(EnrichResponse { enrichment: Some(enrichment) }))
+impl Told {
+    fn refusal(&self, id: &str) -> Option<Refusal> {
+        let code = *self.refuse.get(id)?;
+        Some(Refusal { code: code.into(), message: "as scripted".to_owned() })
     }
 
-    async fn record(&self, _: Request<RecordRequest>) -> Result<Response<RecordResponse>, Status> {
-        Err(Status::unimplemented("content-service does not ask for it"))
+    fn enrich(&mut self, asked: EnrichAllRequest) -> enrich_all_response::Result {
+        self.traceparents.push(asked.traceparent);
+        let event = asked.request.unwrap().event.unwrap();
+        if let Some(refusal) = self.refusal(&event.id) {
+            return enrich_all_response::Result::Refusal(refusal);
+        }
+        self.enriched.push(event.id);
+        let profile = Profile { version: 1, ..Profile::default() };
+        let enrichment = Enrichment { profile: Some(profile), visit_started: true, habits: Vec::new() };
+        enrich_all_response::Result::Response(EnrichResponse { enrichment: Some(enrichment) })
+    }
+
+    fn record(&mut self, asked: RecordAllRequest) -> record_all_response::Result {
+        self.traceparents.push(asked.traceparent);
+        let Some(What::Shown(shown)) = asked.request.unwrap().what else {
+            panic!("only what was shown is recorded")
+        };
+        if let Some(refusal) = self.refusal(&shown.id) {
+            return record_all_response::Result::Refusal(refusal);
+        }
+        self.shown.push(shown);
+        record_all_response::Result::Response(RecordResponse { version: 2, applied: true })
+    }
+}
+
+type Answers<A> = BoxStream<'static, Result<A, Status>>;
+
+/// Answers each request of a call, under its number.
+fn answers<Q: Send + 'static, A: Send + 'static>(
+    requests: Request<Streaming<Q>>,
+    mut one: impl FnMut(u32, Q) -> A + Send + 'static,
+) -> Response<Answers<A>> {
+    let numbered = requests.into_inner().zip(stream::iter(0..));
+    Response::new(numbered.map(move |(request, number)| Ok(one(number, request?))).boxed())
+}
+
+#[tonic::async_trait]
+impl ProfileService for Profiles {
+    async fn enrich_all(
+        &self,
+        requests: Request<Streaming<EnrichAllRequest>>,
+    ) -> Result<Response<Answers<EnrichAllResponse>>, Status> {
+        let profiles = self.clone();
+        let one = move |number, asked| {
+            let result = Some(profiles.lock().enrich(asked));
+            EnrichAllResponse { number, result }
+        };
+        Ok(answers(requests, one))
     }
 
     async fn record_all(
         &self,
-        request: Request<RecordAllRequest>,
-    ) -> Result<Response<RecordAllResponse>, Status> {
-        self.note_trace(&request);
-        let held = self.lock().held.clone();
-        self.lock().calls.push(request.get_ref().requests.len());
-        if let Some(mut held) = held {
-            held.wait_for(|held| !held).await.unwrap();
-        }
-        let mut told = self.lock();
-        let mut record = |request: RecordRequest| {
-            let Some(What::Shown(shown)) = request.what else { panic!("only what was shown is recorded") };
-            if let Some(code) = told.refuse.get(&shown.id) {
-                let message = "as scripted".to_owned();
-                return record_result::Result::Refusal(RecordRefusal { code: (*code).into(), message });
-            }
-            told.shown.push(shown);
-            record_result::Result::Response(RecordResponse { version: 2, applied: true })
+        requests: Request<Streaming<RecordAllRequest>>,
+    ) -> Result<Response<Answers<RecordAllResponse>>, Status> {
+        let profiles = self.clone();
+        let one = move |number, asked| {
+            let result = Some(profiles.lock().record(asked));
+            RecordAllResponse { number, result }
         };
-        let results = request.into_inner().requests.into_iter();
-        let results = results.map(|request| RecordResult { result: Some(record(request)) }).collect();
-        Ok(Response::new(RecordAllResponse { results }))
-    }
-
-    async fn get(&self, _: Request<GetRequest>) -> Result<Response<GetResponse>, Status> {
-        Err(Status::unimplemented("content-service does not ask for it"))
-    }
-
-    async fn update(&self, _: Request<UpdateRequest>) -> Result<Response<UpdateResponse>, Status> {
-        Err(Status::unimplemented("content-service does not ask for it"))
-    }
-
-    async fn import(&self, _: Request<Streaming<ImportRequest>>) -> Result<Response<ImportResponse>, Status> {
-        Err(Status::unimplemented("content-service does not ask for it"))
-    }
-
-    async fn erase(&self, _: Request<EraseRequest>) -> Result<Response<EraseResponse>, Status> {
-        Err(Status::unimplemented("content-service does not ask for it"))
+        Ok(answers(requests, one))
     }
 }

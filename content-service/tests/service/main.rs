@@ -15,7 +15,6 @@ mod lost;
 mod partitions;
 mod path;
 mod paused;
-mod recorder;
 mod redis_server;
 mod retention;
 mod rights;

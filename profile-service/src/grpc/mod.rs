@@ -1,21 +1,23 @@
 //! The gRPC door: takes requests apart, counts and answers.
 
+mod all;
 mod import;
 mod server;
 mod status;
 
 use std::{future::Future, sync::Arc};
 
-use futures::future::join_all;
+use futures::stream::BoxStream;
 use proto::profile::{
-    EnrichRequest, EnrichResponse, EraseRequest, EraseResponse, GetRequest, GetResponse, ImportRequest,
-    ImportResponse, RecordAllRequest, RecordAllResponse, RecordRefusal, RecordRequest, RecordResponse,
-    RecordResult, UpdateRequest, UpdateResponse, profile_service_server::ProfileService,
-    record_request::What, record_result,
+    EnrichAllRequest, EnrichAllResponse, EnrichRequest, EnrichResponse, EraseRequest, EraseResponse,
+    GetRequest, GetResponse, ImportRequest, ImportResponse, RecordAllRequest, RecordAllResponse,
+    RecordRequest, RecordResponse, Refusal, UpdateRequest, UpdateResponse, enrich_all_response,
+    profile_service_server::ProfileService, record_all_response, record_request::What,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
+use tracing::Instrument as _;
 
 use crate::{
     metrics::Metrics,
@@ -23,9 +25,6 @@ use crate::{
 };
 
 pub(crate) use server::{serve, watch_store};
-
-/// Records that one call may hold.
-const RECORDS: usize = 256;
 
 /// The service.
 #[derive(Clone, Debug)]
@@ -59,6 +58,15 @@ impl Door {
         result.map_err(|error| status::of(&error))
     }
 
+    async fn enriched(&self, request: &EnrichRequest) -> Result<EnrichResponse, Status> {
+        let call = async {
+            let event = request.event.as_ref().ok_or_else(|| missing("event"))?;
+            let enrichment = self.people.enrich(event, &request.told).await?;
+            Ok(EnrichResponse { enrichment: Some(enrichment) })
+        };
+        self.counted("enrich", call).await
+    }
+
     async fn recorded(&self, request: &RecordRequest) -> Result<RecordResponse, Status> {
         let call = async {
             match request.what.as_ref().ok_or_else(|| missing("what"))? {
@@ -73,13 +81,24 @@ impl Door {
 #[tonic::async_trait]
 impl ProfileService for Door {
     async fn enrich(&self, request: Request<EnrichRequest>) -> Result<Response<EnrichResponse>, Status> {
-        let request = request.into_inner();
-        let call = async {
-            let event = request.event.as_ref().ok_or_else(|| missing("event"))?;
-            let enrichment = self.people.enrich(event, &request.told).await?;
-            Ok(EnrichResponse { enrichment: Some(enrichment) })
-        };
-        self.answer("enrich", call).await
+        self.enriched(request.get_ref()).await.map(Response::new)
+    }
+
+    async fn enrich_all(
+        &self,
+        requests: Request<Streaming<EnrichAllRequest>>,
+    ) -> Result<Response<BoxStream<'static, Result<EnrichAllResponse, Status>>>, Status> {
+        use enrich_all_response::Result as Told;
+        let door = Arc::new(self.clone());
+        Ok(Response::new(all::answered(requests.into_inner(), move |number, one: EnrichAllRequest| {
+            let (door, span) = (Arc::clone(&door), server::span("Enrich", Some(&one.traceparent)));
+            let answer = async move {
+                let result = door.enriched(&one.request.unwrap_or_default()).await;
+                let result = result.map_or_else(|status| Told::Refusal(refusal(&status)), Told::Response);
+                EnrichAllResponse { number, result: Some(result) }
+            };
+            answer.instrument(span)
+        })))
     }
 
     async fn record(&self, request: Request<RecordRequest>) -> Result<Response<RecordResponse>, Status> {
@@ -88,19 +107,19 @@ impl ProfileService for Door {
 
     async fn record_all(
         &self,
-        request: Request<RecordAllRequest>,
-    ) -> Result<Response<RecordAllResponse>, Status> {
-        let requests = &request.get_ref().requests;
-        let call = async {
-            if requests.len() > RECORDS {
-                let found = requests.len();
-                return Err(Error::Invalid(format!("{found} records in one call; {RECORDS} are allowed")));
-            }
-            let results = join_all(requests.iter().map(|request| self.recorded(request))).await;
-            let results = results.into_iter().map(|result| RecordResult { result: Some(told(result)) });
-            Ok(RecordAllResponse { results: results.collect() })
-        };
-        self.answer("record_all", call).await
+        requests: Request<Streaming<RecordAllRequest>>,
+    ) -> Result<Response<BoxStream<'static, Result<RecordAllResponse, Status>>>, Status> {
+        use record_all_response::Result as Told;
+        let door = Arc::new(self.clone());
+        Ok(Response::new(all::answered(requests.into_inner(), move |number, one: RecordAllRequest| {
+            let (door, span) = (Arc::clone(&door), server::span("Record", Some(&one.traceparent)));
+            let answer = async move {
+                let result = door.recorded(&one.request.unwrap_or_default()).await;
+                let result = result.map_or_else(|status| Told::Refusal(refusal(&status)), Told::Response);
+                RecordAllResponse { number, result: Some(result) }
+            };
+            answer.instrument(span)
+        })))
     }
 
     async fn get(&self, request: Request<GetRequest>) -> Result<Response<GetResponse>, Status> {
@@ -136,14 +155,8 @@ impl ProfileService for Door {
     }
 }
 
-fn told(result: Result<RecordResponse, Status>) -> record_result::Result {
-    match result {
-        Ok(response) => record_result::Result::Response(response),
-        Err(status) => record_result::Result::Refusal(RecordRefusal {
-            code: status.code().into(),
-            message: status.message().to_owned(),
-        }),
-    }
+fn refusal(status: &Status) -> Refusal {
+    Refusal { code: status.code().into(), message: status.message().to_owned() }
 }
 
 fn missing(field: &str) -> Error {

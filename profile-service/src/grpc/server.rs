@@ -66,7 +66,10 @@ fn router(settings: &Grpc, door: Door, health: HealthReporter) -> anyhow::Result
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     Ok(Server::builder()
-        .trace_fn(span)
+        .trace_fn(|request: &http::Request<()>| {
+            let parent = request.headers().get(trace::HEADER).and_then(|header| header.to_str().ok());
+            span(request.uri().path(), parent)
+        })
         .concurrency_limit_per_connection(CALLS_PER_CONNECTION)
         .load_shed(true)
         .max_concurrent_streams(Some(CALLS_PER_CONNECTION as u32))
@@ -82,11 +85,10 @@ fn router(settings: &Grpc, door: Door, health: HealthReporter) -> anyhow::Result
         .add_service(reflection().build_v1alpha().context("reflection")?))
 }
 
-/// A call's span continues the trace of its caller.
-fn span(request: &http::Request<()>) -> tracing::Span {
-    let parent = request.headers().get(trace::HEADER).and_then(|header| header.to_str().ok());
+/// The span of a call, or of one request of it, continues the trace of its caller.
+pub(super) fn span(path: &str, parent: Option<&str>) -> tracing::Span {
     let trace_id = TraceParent::continue_from(parent).trace_id();
-    tracing::info_span!("rpc", path = request.uri().path(), trace_id)
+    tracing::info_span!("rpc", path, trace_id)
 }
 
 /// Tells the health service whether Redis answers, and lets `ready` go when it does so for the first time. Ends with

@@ -56,8 +56,8 @@ impl Rounds {
     }
 }
 
-/// Makes the last commit and leaves the group, if its coordinator answers; `group` and `topic` by their full names. A join that is
-/// under way is waited for. Blocks the thread: see [`last`](super::last).
+/// Makes the last commit and leaves the group, if its coordinator answers; `group` and `topic` by their full names; whether that was
+/// done. A join that is under way is waited for. Blocks the thread: see [`last`](super::last).
 ///
 /// With the coordinator away a commit would wait for it, and librdkafka before 2.14.2 can crash when it leaves: the member stays as it
 /// is until the process ends, and the group misses it after its session.
@@ -66,13 +66,15 @@ pub fn leave<C: HearsRebalances>(
     group: &str,
     topic: &str,
     commit: impl FnOnce(&StreamConsumer<C>),
-) {
+) -> bool {
     if let Err(why) = Handle::current().block_on(settled(&consumer, group, topic)) {
         tracing::warn!(%why, group, "nothing is committed and the group not left: it misses this member after its session");
-        return std::mem::forget(consumer);
+        std::mem::forget(consumer);
+        return false;
     }
     commit(&consumer);
     drop(consumer);
+    true
 }
 
 /// Why a group cannot be left.

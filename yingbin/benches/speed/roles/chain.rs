@@ -13,9 +13,7 @@ use hyper_util::rt::TokioIo;
 use proto::{
     event::Event,
     profile::{
-        EnrichRequest, EnrichResponse, Enrichment, EraseRequest, EraseResponse, GetRequest, GetResponse,
-        ImportRequest, ImportResponse, RecordAllRequest, RecordAllResponse, RecordRequest, RecordResponse,
-        UpdateRequest, UpdateResponse,
+        EnrichRequest, EnrichResponse, Enrichment,
         profile_service_client::ProfileServiceClient,
         profile_service_server::{ProfileService, ProfileServiceServer},
     },
@@ -68,33 +66,6 @@ impl ProfileService for Bare {
         let value = value.unwrap_or_else(|| vec![7; PROFILE]);
         connection.set::<_, _, ()>(&key, &value).await.map_err(away)?;
         Ok(Response::new(EnrichResponse { enrichment: Some(Enrichment::default()) }))
-    }
-
-    async fn record(&self, _: Request<RecordRequest>) -> Result<Response<RecordResponse>, Status> {
-        Err(Status::unimplemented("the chain has one call"))
-    }
-
-    async fn record_all(&self, _: Request<RecordAllRequest>) -> Result<Response<RecordAllResponse>, Status> {
-        Err(Status::unimplemented("the chain has one call"))
-    }
-
-    async fn get(&self, _: Request<GetRequest>) -> Result<Response<GetResponse>, Status> {
-        Err(Status::unimplemented("the chain has one call"))
-    }
-
-    async fn update(&self, _: Request<UpdateRequest>) -> Result<Response<UpdateResponse>, Status> {
-        Err(Status::unimplemented("the chain has one call"))
-    }
-
-    async fn import(
-        &self,
-        _: Request<tonic::Streaming<ImportRequest>>,
-    ) -> Result<Response<ImportResponse>, Status> {
-        Err(Status::unimplemented("the chain has one call"))
-    }
-
-    async fn erase(&self, _: Request<EraseRequest>) -> Result<Response<EraseResponse>, Status> {
-        Err(Status::unimplemented("the chain has one call"))
     }
 }
 
