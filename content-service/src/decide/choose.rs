@@ -8,13 +8,10 @@ use std::{
 
 use proto::{
     content::Item,
-    reply::{self, Candidate, Exclusion},
+    reply::{self, Candidate, Exclusion, Terms},
 };
 
-use super::{
-    Inputs,
-    score::{Reader, Terms},
-};
+use super::{Inputs, score::Reader};
 use crate::{
     catalogue::{AccountIndex, ByTime, Facet, List},
     playbook::{Reply, Rule, Slot},
@@ -119,7 +116,7 @@ impl Picker<'_> {
                 .map(|one| Candidate {
                     item_id: one.item.id.clone(),
                     score: one.score,
-                    terms: one.terms.record(),
+                    terms: Some(one.terms),
                 })
                 .collect(),
             exclusions: exclusions.0,

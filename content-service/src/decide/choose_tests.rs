@@ -3,6 +3,7 @@
 use proto::{
     content::{Item, TopicKind},
     profile::{Enrichment, Stance},
+    reply::Terms,
 };
 use wechat::account::AccountKind;
 
@@ -44,18 +45,22 @@ fn each_term_moves_the_score_as_it_should() {
     ];
     let decided = choose("{name: s, count: 9, near: \"'杭州'\"}", &reader, items);
     let candidates = &decided.decision.slots[0].candidates;
-    let terms = |id: &str| -> Vec<(&str, i64)> {
+    let terms = |id: &str| {
         let one = candidates.iter().find(|candidate| candidate.item_id == id).unwrap();
-        assert_eq!(one.score, one.terms.iter().map(|term| term.micros).sum::<i64>());
-        one.terms.iter().map(|term| (term.name.as_str(), term.micros)).collect()
+        let terms = one.terms.unwrap();
+        let Terms { affinity, freshness, preference, context, pin, seen } = terms;
+        assert_eq!(one.score, affinity + freshness + preference + context + pin + seen);
+        terms
     };
     // Half of a taste of 3 over 3 + κ, twice; a day is one half-life of freshness.
-    assert_eq!(terms("liked"), [("affinity", 500_000), ("freshness", 500_000)]);
-    assert_eq!(terms("stated"), [("freshness", 250_000), ("preference", 1_000_000)]);
-    assert_eq!(terms("pinned"), [("freshness", 250_000), ("pin", 250_000)]);
-    assert_eq!(terms("lapsed"), [("freshness", 250_000)]);
-    assert_eq!(terms("near"), [("freshness", 250_000), ("context", 500_000)]);
-    assert_eq!(terms("seen"), [("freshness", 250_000), ("seen", -500_000)]);
+    let new = Terms { freshness: 500_000, ..Terms::default() };
+    let day_old = Terms { freshness: 250_000, ..Terms::default() };
+    assert_eq!(terms("liked"), Terms { affinity: 500_000, ..new });
+    assert_eq!(terms("stated"), Terms { preference: 1_000_000, ..day_old });
+    assert_eq!(terms("pinned"), Terms { pin: 250_000, ..day_old });
+    assert_eq!(terms("lapsed"), day_old);
+    assert_eq!(terms("near"), Terms { context: 500_000, ..day_old });
+    assert_eq!(terms("seen"), Terms { seen: -500_000, ..day_old });
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use proto::{content::Item, profile::Seen, reply::Term};
+use proto::{content::Item, profile::Seen, reply::Terms};
 
 use crate::playbook::{
     Picked, Playbook,
@@ -43,7 +43,7 @@ impl<'a> Reader<'a> {
         Some(self.at_ms.saturating_sub(seen.last_at_ms).max(0))
     }
 
-    /// The score and its terms; terms that are zero are left out of the record.
+    /// The score and its terms.
     pub(super) fn score(&self, item: &Item, near: Option<&str>, shown_ago_ms: Option<i64>) -> (i64, Terms) {
         let weights = &self.playbook.weights;
         let stated = item.topics.iter().any(|topic| self.facts.prefers(&topic.name));
@@ -51,15 +51,15 @@ impl<'a> Reader<'a> {
         let age_ms = self.at_ms.saturating_sub(item.published_at_ms);
         let seen = |ago| -micros(weights.seen * halved(ago, SEEN_HALF_LIFE_MS));
         let pinned = item.pin_until_ms == 0 || self.at_ms < item.pin_until_ms;
-        let terms = Terms([
-            micros(weights.affinity * self.affinity(item)),
-            micros(weights.freshness * halved(age_ms, self.playbook.half_life(&item.section))),
-            if stated { micros(weights.preference) } else { 0 },
-            if close { micros(weights.context) } else { 0 },
-            if pinned { item.pin_micros } else { 0 },
-            shown_ago_ms.map_or(0, seen),
-        ]);
-        (terms.sum(), terms)
+        let terms = Terms {
+            affinity: micros(weights.affinity * self.affinity(item)),
+            freshness: micros(weights.freshness * halved(age_ms, self.playbook.half_life(&item.section))),
+            preference: if stated { micros(weights.preference) } else { 0 },
+            context: if close { micros(weights.context) } else { 0 },
+            pin: if pinned { item.pin_micros } else { 0 },
+            seen: shown_ago_ms.map_or(0, seen),
+        };
+        (sum(terms), terms)
     }
 
     /// `Σ share · a_k / (κ + Σ a)` over the item's topics, each with an equal share.
@@ -72,21 +72,10 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The terms of a score in micro-units.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Terms([i64; 6]);
-
-impl Terms {
-    const NAMES: [&'static str; 6] = ["affinity", "freshness", "preference", "context", "pin", "seen"];
-
-    fn sum(self) -> i64 {
-        self.0.iter().fold(0, |sum: i64, term| sum.saturating_add(*term))
-    }
-
-    pub(super) fn record(self) -> Vec<Term> {
-        let named = Self::NAMES.iter().zip(self.0).filter(|(_, micros)| *micros != 0);
-        named.map(|(name, micros)| Term { name: (*name).to_owned(), micros }).collect()
-    }
+fn sum(terms: Terms) -> i64 {
+    let Terms { affinity, freshness, preference, context, pin, seen } = terms;
+    let terms = [affinity, freshness, preference, context, pin, seen];
+    terms.into_iter().fold(0, i64::saturating_add)
 }
 
 /// Rounded once; what is out of range or no number saturates.

@@ -79,14 +79,16 @@ function question(made) {
 
 const legend = () => h("p", { class: "legend" }, Object.entries(TERMS).map(([name, label]) => h("span", {}, h("i", { class: `term ${name}` }), label, " ", h("span", { lang: "en" }, name))));
 
-const micros = (term) => Number(term.micros ?? 0);
+/** The terms of a candidate that are not zero, as names and micro-units. */
+const termsOf = (candidate) => Object.keys(TERMS).map((name) => [name, Number(candidate.terms?.[name] ?? 0)]).filter(([, micros]) => micros !== 0);
 const shown = (value) => (value / 1e6).toFixed(2);
 
 function shelf(slot) {
   const chosen = new Set(slot.itemIds ?? []);
   const candidates = slot.candidates ?? [];
-  const gain = (candidate) => (candidate.terms ?? []).reduce((sum, term) => sum + Math.max(0, micros(term)), 0);
-  const loss = (candidate) => (candidate.terms ?? []).reduce((sum, term) => sum - Math.min(0, micros(term)), 0);
+  const length = (candidate, sign) => termsOf(candidate).reduce((sum, [, micros]) => sum + Math.max(0, sign * micros), 0);
+  const gain = (candidate) => length(candidate, 1);
+  const loss = (candidate) => length(candidate, -1);
   const most = Math.max(1, ...candidates.map(gain), ...candidates.map(loss));
   const rows = [...candidates].sort((a, b) => chosen.has(b.itemId) - chosen.has(a.itemId)).slice(0, 6);
   return h("div", { class: "shelf" }, h("h4", {}, "栏目 ", h("b", {}, slot.name), h("small", {}, `${chosen.size} 条入选 / ${candidates.length} 条候选`)),
@@ -96,12 +98,11 @@ function shelf(slot) {
 }
 
 function row(candidate, won, most) {
-  const terms = [...(candidate.terms ?? [])].sort((a, b) => order(a) - order(b));
-  const pieces = (wanted) => terms.filter((term) => Math.sign(micros(term)) === wanted).map((term) =>
-    h("em", { class: `term ${term.name}`, style: { width: `${Math.max(0.6, (Math.abs(micros(term)) / most) * 100)}%` }, title: `${TERMS[term.name] ?? term.name} ${shown(micros(term))}` }));
+  const terms = termsOf(candidate);
+  const pieces = (sign) => terms.filter(([, micros]) => Math.sign(micros) === sign).map(([name, micros]) =>
+    h("em", { class: `term ${name}`, style: { width: `${Math.max(0.6, (Math.abs(micros) / most) * 100)}%` }, title: `${TERMS[name]} ${shown(micros)}` }));
   return h("div", { class: `candidate ${won ? "won" : ""}` }, h("span", { class: "item", title: candidate.itemId }, won ? "● " : "", titleOf(candidate.itemId)),
-    h("span", { class: "stack" }, h("i", {}, pieces(1)), terms.some((term) => micros(term) < 0) ? h("i", { class: "minus" }, pieces(-1)) : null),
+    h("span", { class: "stack" }, h("i", {}, pieces(1)), terms.some(([, micros]) => micros < 0) ? h("i", { class: "minus" }, pieces(-1)) : null),
     h("b", {}, shown(Number(candidate.score ?? 0))));
 }
 
-const order = (term) => Object.keys(TERMS).indexOf(term.name);

@@ -2,7 +2,9 @@
 
 use proto::{
     profile::Enrichment,
-    reply::{Budget, Candidate, Decision, Outcome, Part, Reply, RuleMatch, ShownRecord, Slot, SourceState},
+    reply::{
+        Budget, Candidate, Decision, Outcome, Part, Reply, RuleMatch, ShownRecord, Slot, SourceState, Terms,
+    },
 };
 
 use super::message;
@@ -134,8 +136,17 @@ fn slot(slot: &Slot) -> Vec<String> {
 }
 
 fn candidate(candidate: &Candidate) -> String {
-    let terms = candidate.terms.iter().filter(|term| term.micros != 0);
-    let terms: Vec<String> = terms.map(|term| format!("{} {}", term.name, units(term.micros))).collect();
+    let Terms { affinity, freshness, preference, context, pin, seen } = candidate.terms.unwrap_or_default();
+    let terms = [
+        ("affinity", affinity),
+        ("freshness", freshness),
+        ("preference", preference),
+        ("context", context),
+        ("pin", pin),
+        ("seen", seen),
+    ];
+    let terms = terms.into_iter().filter(|(_, micros)| *micros != 0);
+    let terms: Vec<String> = terms.map(|(name, micros)| format!("{name} {}", units(micros))).collect();
     let sum = if terms.is_empty() { String::new() } else { format!(" = {}", terms.join(" + ")) };
     format!("  {} {}{sum}", candidate.item_id, units(candidate.score))
 }

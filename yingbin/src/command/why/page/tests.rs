@@ -3,11 +3,10 @@
 use super::*;
 use proto::{
     profile::{HabitOpinion, Profile, Visit},
-    reply::{Exclusion, SourceValue, Term},
+    reply::{Exclusion, SourceValue, Terms},
 };
 
 fn decision() -> Decision {
-    let term = |name: &str, micros| Term { name: name.into(), micros };
     Decision {
         at_ms: 1_754_000_000_000,
         enrichment: Some(Enrichment {
@@ -40,7 +39,7 @@ fn decision() -> Decision {
             candidates: vec![Candidate {
                 item_id: "taiwan-1".into(),
                 score: 1_250_000,
-                terms: vec![term("affinity", 1_500_000), term("seen", -250_000), term("pin", 0)],
+                terms: Some(Terms { affinity: 1_500_000, seen: -250_000, ..Terms::default() }),
             }],
             exclusions: vec![Exclusion { item_id: "leaders-1".into(), reason: "dropped topic".into() }],
         }],
