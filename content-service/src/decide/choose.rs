@@ -116,7 +116,7 @@ impl Picker<'_> {
                 .map(|one| Candidate {
                     item_id: one.item.id.clone(),
                     score: one.score,
-                    terms: Some(one.terms),
+                    score_terms: Some(one.terms),
                 })
                 .collect(),
             exclusions: exclusions.0,

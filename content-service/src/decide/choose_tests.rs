@@ -47,7 +47,7 @@ fn each_term_moves_the_score_as_it_should() {
     let candidates = &decided.decision.slots[0].candidates;
     let terms = |id: &str| {
         let one = candidates.iter().find(|candidate| candidate.item_id == id).unwrap();
-        let terms = one.terms.unwrap();
+        let terms = one.score_terms.unwrap();
         let Terms { affinity, freshness, preference, context, pin, seen } = terms;
         assert_eq!(one.score, affinity + freshness + preference + context + pin + seen);
         terms

@@ -80,7 +80,7 @@ function question(made) {
 const legend = () => h("p", { class: "legend" }, Object.entries(TERMS).map(([name, label]) => h("span", {}, h("i", { class: `term ${name}` }), label, " ", h("span", { lang: "en" }, name))));
 
 /** The terms of a candidate that are not zero, as names and micro-units. */
-const termsOf = (candidate) => Object.keys(TERMS).map((name) => [name, Number(candidate.terms?.[name] ?? 0)]).filter(([, micros]) => micros !== 0);
+const termsOf = (candidate) => Object.keys(TERMS).map((name) => [name, Number(candidate.scoreTerms?.[name] ?? 0)]).filter(([, micros]) => micros !== 0);
 const shown = (value) => (value / 1e6).toFixed(2);
 
 function shelf(slot) {

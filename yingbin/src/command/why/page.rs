@@ -136,7 +136,8 @@ fn slot(slot: &Slot) -> Vec<String> {
 }
 
 fn candidate(candidate: &Candidate) -> String {
-    let Terms { affinity, freshness, preference, context, pin, seen } = candidate.terms.unwrap_or_default();
+    let Terms { affinity, freshness, preference, context, pin, seen } =
+        candidate.score_terms.unwrap_or_default();
     let terms = [
         ("affinity", affinity),
         ("freshness", freshness),

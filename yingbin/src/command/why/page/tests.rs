@@ -39,7 +39,7 @@ fn decision() -> Decision {
             candidates: vec![Candidate {
                 item_id: "taiwan-1".into(),
                 score: 1_250_000,
-                terms: Some(Terms { affinity: 1_500_000, seen: -250_000, ..Terms::default() }),
+                score_terms: Some(Terms { affinity: 1_500_000, seen: -250_000, ..Terms::default() }),
             }],
             exclusions: vec![Exclusion { item_id: "leaders-1".into(), reason: "dropped topic".into() }],
         }],
