@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let descriptors = protox::compile(FILES, ["."])?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
-    // Whoever stands for a service in a test answers the calls that the test is about.
+    // Whoever stands for a service in a test answers the calls that the test is about. profile-service's own tests make each call.
     tonic_prost_build::configure().generate_default_stubs(true).compile_fds(descriptors)?;
     Ok(())
 }

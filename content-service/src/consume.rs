@@ -7,10 +7,10 @@ use std::{
     convert::Infallible,
     panic::AssertUnwindSafe,
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, bail};
@@ -64,6 +64,8 @@ struct Shared {
     signs: Signs,
     rooms: Arc<Rooms>,
     drain: Duration,
+    /// Once the member leaves, no drain lasts longer.
+    drained_by: OnceLock<Instant>,
     metrics: Metrics,
 }
 
@@ -92,6 +94,7 @@ pub async fn consume(
         partitions: partitions::Seen::default(),
         signs,
         drain: rooms.terms.drain,
+        drained_by: OnceLock::new(),
         metrics: rooms.metrics.clone(),
         rooms,
     });
@@ -223,8 +226,9 @@ impl Shared {
     /// Blocks until nothing of these partitions runs any more, or the drain's time is over.
     fn drain(&self, partitions: &[i32]) -> bool {
         self.intake().stop(partitions);
-        let waited =
-            self.ended.wait_timeout_while(self.intake(), self.drain, |intake| !intake.idle(partitions));
+        let left = self.drained_by.get().map(|ends| ends.saturating_duration_since(Instant::now()));
+        let within = left.unwrap_or(self.drain);
+        let waited = self.ended.wait_timeout_while(self.intake(), within, |intake| !intake.idle(partitions));
         let (intake, _) = waited.unwrap_or_else(PoisonError::into_inner);
         intake.idle(partitions)
     }
@@ -251,6 +255,7 @@ impl Shared {
 /// Takes no more, drains, commits, leaves the group.
 async fn leave(shared: Arc<Shared>, consumer: StreamConsumer<Rebalancing>) -> anyhow::Result<()> {
     let partitions: Vec<i32> = shared.intake().open().map(|(partition, _)| partition).collect();
+    shared.drained_by.set(Instant::now() + shared.drain).unwrap_or_default();
     let leaving = kafka::last(shared.drain + kafka::LEAVE, move || {
         let drained = shared.drain(&partitions);
         let left = kafka::leave(consumer, &shared.group, &shared.topic, |consumer| {

@@ -56,16 +56,16 @@ pub async fn enrich(rooms: &Rooms, case: &Case<'_>) -> Result<Known, Abandoned> 
     }
     let told: Vec<Trait> =
         case.playbook.as_ref().map(|playbook| playbook.told(case.event)).unwrap_or_default();
-    let answer = match rooms.profiles.enrich(case.event, &told, case.trace).await {
+    let why = match rooms.profiles.enrich(case.event, &told, case.trace).await {
         Ok(enrichment) => return Ok(Known::Profile(Box::new(enrichment))),
-        Err(answer) => answer,
+        Err(why) => why,
     };
     rooms.metrics.fallback(if erases { "erase" } else { "profile" });
     let (event_id, user) = (&case.event.id, uid(case.user));
-    tracing::info!(event_id, user, code = ?answer.code(), "no profile in time");
+    tracing::info!(event_id, user, code = ?why.code(), "no profile in time");
     if !erases {
         return Ok(Known::Away);
     }
-    Box::pin(rooms.erasures.remember(case, &answer)).await?;
+    Box::pin(rooms.erasures.remember(case, &why)).await?;
     Ok(Known::ErasurePending)
 }

@@ -25,13 +25,13 @@ use runtime::{
     trace::TraceParent,
 };
 use tokio_util::sync::CancellationToken;
-use tonic::{Code, Status};
+use tonic::Code;
 
 use crate::{
     assignment::{Abandoned, Assignment, until_answered},
     case::Case,
     metrics::Metrics,
-    profiles::Profiles,
+    profiles::{Profiles, Unanswered},
 };
 
 /// Fields that Redis is asked for at once.
@@ -106,18 +106,18 @@ impl Erasures {
         Ok(true)
     }
 
-    /// Remembers the erasure that an event asks for and that a first try with this answer has not brought about.
+    /// Remembers the erasure that an event asks for and that a first try has not brought about.
     ///
     /// # Errors
     /// [`Abandoned`] when the partition is given up while Redis is away: the event comes again.
-    pub async fn remember(&self, case: &Case<'_>, answer: &Status) -> Result<(), Abandoned> {
+    pub async fn remember(&self, case: &Case<'_>, why: &Unanswered) -> Result<(), Abandoned> {
         let field = format!("{} {}", case.user, case.event.id);
         let mut set = redis::cmd("HSET");
         set.arg(&self.key).arg(&field).arg(case.event.encode_to_vec());
         until_answered(case.mine, &self.metrics, || self.redis.query::<i64>(&set)).await?;
         let owed = Owed { event: case.event.clone(), refused: false };
         self.owed().insert(field.clone(), owed.clone());
-        self.judge(&field, &owed.event, answer);
+        self.judge(&field, &owed.event, why);
         Ok(())
     }
 
@@ -192,7 +192,7 @@ impl Erasures {
                 self.forget(field).await;
                 Tried::Done
             }
-            Err(status) => self.judge(field, event, &status),
+            Err(why) => self.judge(field, event, &why),
         }
     }
 
@@ -206,15 +206,13 @@ impl Erasures {
         }
     }
 
-    fn judge(&self, field: &str, event: &Event, answer: &Status) -> Tried {
-        match answer.code() {
-            Code::Unavailable => Tried::Away,
-            Code::DeadlineExceeded | Code::Aborted | Code::Cancelled | Code::ResourceExhausted => {
-                Tried::Later
+    fn judge(&self, field: &str, event: &Event, why: &Unanswered) -> Tried {
+        match (why.code(), why) {
+            (Code::Unavailable, _) => Tried::Away,
+            (Code::Aborted, _) | (_, Unanswered::Lost(_)) => Tried::Later,
+            (code, Unanswered::Refused(status)) => {
+                self.refuse(field, event, &format!("{code:?}: {}", status.message()))
             }
-            // A call that broke off on its way has a cause here; what profile-service answers has none.
-            _ if std::error::Error::source(answer).is_some() => Tried::Later,
-            code => self.refuse(field, event, &format!("{code:?}: {}", answer.message())),
         }
     }
 

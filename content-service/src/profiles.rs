@@ -30,6 +30,27 @@ const WORTH_A_TRY: Duration = Duration::from_millis(20);
 /// Largest answer in bytes: a full profile is some 50 KiB.
 const LARGEST: usize = 1024 * 1024;
 
+/// Why a question has no answer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Unanswered {
+    /// profile-service's own word on this question.
+    #[error("profile-service refuses: {0:?}")]
+    Refused(Status),
+    /// No word of it came: it is away or late, or the call was broken off.
+    #[error("no word of profile-service: {0:?}")]
+    Lost(Status),
+}
+
+impl Unanswered {
+    /// What gRPC calls it.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Refused(status) | Self::Lost(status) => status.code(),
+        }
+    }
+}
+
 /// The client. Clones share its connections and its calls.
 #[derive(Clone)]
 pub struct Profiles {
@@ -73,11 +94,11 @@ impl Profiles {
         let recorder = client.clone();
         let enriching = Batches::new(move |asked| {
             let mut client = client.clone();
-            call::ask(asked, deadline, async move |request| client.enrich_all(request).await)
+            call::ask(asked, async move |request| client.enrich_all(request).await)
         });
         let recording = Batches::new(move |asked| {
             let mut client = recorder.clone();
-            call::ask(asked, deadline, async move |request| client.record_all(request).await)
+            call::ask(asked, async move |request| client.record_all(request).await)
         });
         (Self { enriching, recording, deadline }, changes)
     }
@@ -92,7 +113,7 @@ impl Profiles {
         event: &Event,
         told: &[Trait],
         trace: TraceParent,
-    ) -> Result<Enrichment, Status> {
+    ) -> Result<Enrichment, Unanswered> {
         let question = |traceparent| {
             let request = EnrichRequest { event: Some(event.clone()), told: told.to_vec() };
             EnrichAllRequest { request: Some(request), traceparent }
@@ -105,7 +126,7 @@ impl Profiles {
     /// # Errors
     /// The service is away, late, or does not take it. Unless it was refused as invalid or never told, it may be recorded all the
     /// same.
-    pub async fn record_shown(&self, shown: &Shown, trace: TraceParent) -> Result<(), Status> {
+    pub async fn record_shown(&self, shown: &Shown, trace: TraceParent) -> Result<(), Unanswered> {
         let question = |traceparent| {
             let request = RecordRequest { what: Some(What::Shown(shown.clone())) };
             RecordAllRequest { request: Some(request), traceparent }
@@ -118,15 +139,15 @@ impl Profiles {
         batches: &Batches<Asked<Q, A>>,
         trace: TraceParent,
         question: impl Fn(String) -> Q,
-    ) -> Result<A, Status> {
+    ) -> Result<A, Unanswered> {
         let ends = Instant::now() + self.deadline;
-        let once = || once(batches, ends, trace, question(trace.child().to_string()));
-        let tried = once().await;
-        let away = tried.as_ref().is_err_and(|status| status.code() == Code::Unavailable);
-        if away && ends.saturating_duration_since(Instant::now()) > WORTH_A_TRY {
-            return once().await;
+        let tried = || once(batches, ends, trace, question(trace.child().to_string()));
+        match tried().await {
+            Err(why) if why.code() == Code::Unavailable && Instant::now() + WORTH_A_TRY < ends => {
+                tried().await
+            }
+            answered => answered,
         }
-        tried
     }
 }
 
@@ -135,15 +156,16 @@ async fn once<Q: Send + 'static, A: Send + 'static>(
     ends: Instant,
     trace: TraceParent,
     question: Q,
-) -> Result<A, Status> {
+) -> Result<A, Unanswered> {
     let (answer, answered) = oneshot::channel();
-    batches
-        .push(Asked { question, trace, answer })
-        .map_err(|Full| Status::resource_exhausted("too much waits for profile-service"))?;
+    let lost = |status| Err(Unanswered::Lost(status));
+    if batches.push(Asked { question, trace, ends, answer }) == Err(Full) {
+        return lost(Status::resource_exhausted("too much waits for profile-service"));
+    }
     match tokio::time::timeout_at(ends, answered).await {
         Ok(Ok(answer)) => answer,
-        Ok(Err(_)) => Err(Status::internal("the call was broken off: a defect")),
-        Err(_) => Err(Status::deadline_exceeded("no answer in time")),
+        Ok(Err(_)) => lost(Status::internal("the call was broken off: a defect")),
+        Err(_) => lost(Status::deadline_exceeded("no answer in time")),
     }
 }
 

@@ -30,7 +30,7 @@ type Resolver = Arc<Mutex<Result<BTreeSet<SocketAddr>, io::ErrorKind>>>;
 
 type Answers<A> = BoxStream<'static, Result<A, Status>>;
 
-/// Knows everybody. What was shown as `bad` is refused.
+/// Knows everybody. What was shown as `bad` is refused, and with `breaks` the call breaks.
 #[derive(Clone)]
 struct Replica {
     /// While it says so no call has an answer.
@@ -47,8 +47,11 @@ impl Replica {
 }
 
 /// In another order than that of the questions.
-fn answers<Q, A: Send + 'static>(asked: Vec<Q>, one: impl Fn(u32, Q) -> A) -> Response<Answers<A>> {
-    let mut answers: Vec<_> = (0..).zip(asked).map(|(number, question)| Ok(one(number, question))).collect();
+fn answers<Q, A: Send + 'static>(
+    asked: Vec<Q>,
+    one: impl Fn(u32, Q) -> Result<A, Status>,
+) -> Response<Answers<A>> {
+    let mut answers: Vec<_> = (0..).zip(asked).map(|(number, question)| one(number, question)).collect();
     answers.reverse();
     Response::new(stream::iter(answers).boxed())
 }
@@ -61,7 +64,7 @@ impl ProfileService for Replica {
     ) -> Result<Response<Answers<EnrichAllResponse>>, Status> {
         let one = |number, _| {
             let response = EnrichResponse { enrichment: Some(Enrichment::default()) };
-            EnrichAllResponse { number, result: Some(enrich_all_response::Result::Response(response)) }
+            Ok(EnrichAllResponse { number, result: Some(enrich_all_response::Result::Response(response)) })
         };
         Ok(answers(self.asked(requests).await, one))
     }
@@ -77,9 +80,10 @@ impl ProfileService for Replica {
             let refusal = Refusal { code: Code::InvalidArgument.into(), message: "as scripted".to_owned() };
             let result = match shown_id(&asked).as_str() {
                 "bad" => record_all_response::Result::Refusal(refusal),
+                "breaks" => return Err(Status::data_loss("as scripted")),
                 _ => record_all_response::Result::Response(response),
             };
-            RecordAllResponse { number, result: Some(result) }
+            Ok(RecordAllResponse { number, result: Some(result) })
         };
         Ok(answers(asked, one))
     }
@@ -176,10 +180,13 @@ impl Bench {
         Self { profiles, told, held }
     }
 
-    async fn record(&self, id: &str) -> Result<(), Code> {
+    async fn record(&self, id: &str) -> Result<(), String> {
         let shown = Shown { id: id.to_owned(), ..Shown::default() };
         let told = self.profiles.record_shown(&shown, TraceParent::new_root()).await;
-        told.map_err(|status| status.code())
+        told.map_err(|why| match why {
+            Unanswered::Refused(status) => format!("refused: {:?}", status.code()),
+            Unanswered::Lost(status) => format!("lost: {:?}", status.code()),
+        })
     }
 }
 
@@ -188,8 +195,17 @@ async fn what_goes_in_one_call_has_answers_of_its_own() {
     let bench = Bench::start(Duration::from_secs(20)).await;
     bench.held.send(false).unwrap();
     let answers = join_all(["a", "bad", "c"].map(|id| bench.record(id))).await;
-    assert_eq!(answers, [Ok(()), Err(Code::InvalidArgument), Ok(())]);
+    assert_eq!(answers, [Ok(()), Err("refused: InvalidArgument".to_owned()), Ok(())]);
     assert_eq!(*bench.told.lock().unwrap(), [["a", "bad", "c"]]);
+}
+
+#[tokio::test]
+async fn a_call_that_breaks_takes_no_answer_back_that_was_given() {
+    let bench = Bench::start(Duration::from_secs(20)).await;
+    bench.held.send(false).unwrap();
+    let answers = join_all(["a", "breaks", "c"].map(|id| bench.record(id))).await;
+    let lost = || Err("lost: DataLoss".to_owned());
+    assert_eq!(answers, [lost(), lost(), Ok(())], "c was answered before");
 }
 
 #[tokio::test]
@@ -205,10 +221,16 @@ async fn what_nobody_waits_for_any_more_is_not_told() {
 }
 
 #[tokio::test]
-async fn nobody_waits_longer_than_the_deadline() {
+async fn nobody_waits_longer_than_the_deadline_and_then_the_way_is_free_again() {
     let bench = Bench::start(Duration::from_millis(500)).await;
+    let since = Instant::now();
     for answer in join_all((0..4).map(|_| bench.record("late"))).await {
-        // The call has the same deadline, and tonic calls its end a cancellation.
-        assert!(matches!(answer, Err(Code::DeadlineExceeded | Code::Cancelled)), "{answer:?}");
+        // The call has the same end, and tonic calls that a cancellation.
+        let why = answer.unwrap_err();
+        assert!(["lost: DeadlineExceeded", "lost: Cancelled"].contains(&why.as_str()), "{why}");
     }
+    assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
+    bench.held.send(false).unwrap();
+    let free = async { while bench.record("next").await.is_err() {} };
+    tokio::time::timeout(Duration::from_secs(20), free).await.unwrap();
 }

@@ -60,8 +60,8 @@ impl Metrics {
             store_ready: Gauge::default(),
         };
         let profile = registry.sub_registry_with_prefix("profile");
-        profile.register("calls", "Finished gRPC calls by method and code", metrics.calls.clone());
-        profile.register("call_seconds", "Time to answer a gRPC call", metrics.seconds.clone());
+        profile.register("calls", "Answered gRPC requests by method and code", metrics.calls.clone());
+        profile.register("call_seconds", "Time to answer a gRPC request", metrics.seconds.clone());
         profile.register(
             "activities",
             "Records of the activities topic by outcome",

@@ -13,7 +13,8 @@ use proto::{
     profile::{
         EnrichAllRequest, EnrichRequest, EraseRequest, GetRequest, ImportRequest, Preference,
         RecordAllRequest, RecordRequest, Shown, Stance, Trait, TraitSource, UpdateRequest,
-        enrich_all_response, record_all_response, record_request::What,
+        enrich_all_response, profile_service_client::ProfileServiceClient, record_all_response,
+        record_request::What,
     },
 };
 use support::{
@@ -122,6 +123,27 @@ async fn several_records_are_learned_from_each_for_itself() {
         [[true, false], [false, true]].map(|both| both.map(|applied| Some(Ok(applied)))).contains(&repeated)
     );
     assert_eq!(told, BTreeMap::from([(1, Err(Code::InvalidArgument)), (2, Ok(true))]));
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_does_not_read_his_answers_holds_nobody_up() {
+    let (_redis, _cluster, service) = started().await;
+    let people = || (0..64).map(|n| format!("o{n}"));
+    let asked = people().map(|openid| {
+        let request = Some(enrich(entered(&format!("{openid}/1"), &openid, THEN)));
+        EnrichAllRequest { request, ..EnrichAllRequest::default() }
+    });
+    let narrow = service.endpoint.clone().initial_stream_window_size(1).connect_lazy();
+    let mut lazy = ProfileServiceClient::new(narrow);
+    let unread = lazy.enrich_all(tokio_stream::iter(asked.collect::<Vec<_>>())).await.unwrap();
+    let enriched = "profile_calls_total{method=\"enrich\",code=\"ok\"}";
+    until("all are learned from", || async { service.metric(enriched).await >= 64.0 }).await;
+    for openid in people() {
+        let again = enrich(entered(&format!("{openid}/2"), &openid, THEN));
+        service.client().enrich(again).await.unwrap();
+    }
+    drop(unread);
     service.stop().await;
 }
 

@@ -15,8 +15,8 @@ const CALLS: usize = 2;
 const PATIENCE: Duration = Duration::from_millis(20);
 /// The most of one call.
 const BATCH: usize = 64;
-/// The most that may wait for a call.
-const WAITING: usize = 1024;
+/// The most that may wait for a call: more than there are events under way.
+const WAITING: usize = 16 * 1024;
 
 /// Too much waits for a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl<T> Clone for Batches<T> {
 }
 
 impl<T: Send + 'static> Batches<T> {
-    /// Nothing waits yet; `call` has to come to an end.
+    /// Nothing waits yet; the future of `call` has to come to an end.
     pub(super) fn new<Calling>(call: impl Fn(Vec<T>) -> Calling + Send + Sync + 'static) -> Self
     where
         Calling: Future<Output = ()> + Send + 'static,

@@ -92,6 +92,19 @@ async fn nothing_of_a_user_who_is_back_is_learned_before_the_erasure() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_comes_to_nothing_is_no_refusal() {
+    let mut world = World::new(1).await;
+    world.profiles.lock().older = true;
+    world.run().await;
+    unsubscribe(&world, "o1", "gone").await;
+    assert_eq!(world.outcome("gone").await.reason, PENDING);
+    world.profiles.lock().older = false;
+    until("it is done", async || owed(&world).await == 0).await;
+    assert_eq!(world.profiles.lock().enriched, ["gone"]);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_next_owner_of_a_partition_knows_what_is_to_be_erased_first() {
     let mut world = World::new(1).await;
     world.profiles.lock().refuse.insert("gone".into(), Code::Aborted);

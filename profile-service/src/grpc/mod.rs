@@ -90,15 +90,15 @@ impl ProfileService for Door {
     ) -> Result<Response<BoxStream<'static, Result<EnrichAllResponse, Status>>>, Status> {
         use enrich_all_response::Result as Told;
         let door = Arc::new(self.clone());
-        Ok(Response::new(all::answered(requests.into_inner(), move |number, one: EnrichAllRequest| {
-            let (door, span) = (Arc::clone(&door), server::span("Enrich", Some(&one.traceparent)));
-            let answer = async move {
-                let result = door.enriched(&one.request.unwrap_or_default()).await;
-                let result = result.map_or_else(|status| Told::Refusal(refusal(&status)), Told::Response);
-                EnrichAllResponse { number, result: Some(result) }
-            };
-            answer.instrument(span)
-        })))
+        let one = move |asked: EnrichAllRequest| {
+            let (door, span) = (Arc::clone(&door), server::span("Enrich", Some(&asked.traceparent)));
+            async move { door.enriched(&asked.request.unwrap_or_default()).await }.instrument(span)
+        };
+        let told = |number, answer: Result<_, _>| {
+            let result = answer.map_or_else(|status| Told::Refusal(refusal(&status)), Told::Response);
+            EnrichAllResponse { number, result: Some(result) }
+        };
+        Ok(Response::new(all::answered(requests.into_inner(), one, told)))
     }
 
     async fn record(&self, request: Request<RecordRequest>) -> Result<Response<RecordResponse>, Status> {
@@ -111,15 +111,15 @@ impl ProfileService for Door {
     ) -> Result<Response<BoxStream<'static, Result<RecordAllResponse, Status>>>, Status> {
         use record_all_response::Result as Told;
         let door = Arc::new(self.clone());
-        Ok(Response::new(all::answered(requests.into_inner(), move |number, one: RecordAllRequest| {
-            let (door, span) = (Arc::clone(&door), server::span("Record", Some(&one.traceparent)));
-            let answer = async move {
-                let result = door.recorded(&one.request.unwrap_or_default()).await;
-                let result = result.map_or_else(|status| Told::Refusal(refusal(&status)), Told::Response);
-                RecordAllResponse { number, result: Some(result) }
-            };
-            answer.instrument(span)
-        })))
+        let one = move |asked: RecordAllRequest| {
+            let (door, span) = (Arc::clone(&door), server::span("Record", Some(&asked.traceparent)));
+            async move { door.recorded(&asked.request.unwrap_or_default()).await }.instrument(span)
+        };
+        let told = |number, answer: Result<_, _>| {
+            let result = answer.map_or_else(|status| Told::Refusal(refusal(&status)), Told::Response);
+            RecordAllResponse { number, result: Some(result) }
+        };
+        Ok(Response::new(all::answered(requests.into_inner(), one, told)))
     }
 
     async fn get(&self, request: Request<GetRequest>) -> Result<Response<GetResponse>, Status> {

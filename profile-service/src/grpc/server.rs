@@ -22,7 +22,7 @@ use tonic_health::{
 use super::Door;
 use crate::{config::Grpc, learn::bounds, metrics::Metrics, people::People};
 
-/// Calls of one connection at once; more are refused with `RESOURCE_EXHAUSTED`.
+/// Calls of one connection at once.
 const CALLS_PER_CONNECTION: usize = 1024;
 /// A connection that was asked to end and still has calls (an import) gets so long.
 const AGE_GRACE: Duration = Duration::from_secs(600);

@@ -41,6 +41,7 @@ pub(crate) fn kafka(cluster: &Cluster) -> Kafka {
 
 pub(crate) struct Service {
     pub(crate) clock: Clock,
+    pub(crate) endpoint: Endpoint,
     pub(crate) channel: Channel,
     admin: String,
     shutdown: CancellationToken,
@@ -65,8 +66,9 @@ impl Service {
         let address = format!("http://{}", listeners.grpc.local_addr().unwrap());
         let (clock, shutdown) = (Clock::system(), CancellationToken::new());
         let serving = tokio::spawn(serve(config, listeners, clock.clone(), shutdown.clone()));
-        let channel = Endpoint::from_shared(address).unwrap().connect_lazy();
-        Self { clock, channel, admin, shutdown, serving }
+        let endpoint = Endpoint::from_shared(address).unwrap();
+        let channel = endpoint.connect_lazy();
+        Self { clock, endpoint, channel, admin, shutdown, serving }
     }
 
     pub(crate) fn client(&self) -> ProfileServiceClient<Channel> {

@@ -105,4 +105,3 @@ function row(candidate, won, most) {
     h("span", { class: "stack" }, h("i", {}, pieces(1)), terms.some(([, micros]) => micros < 0) ? h("i", { class: "minus" }, pieces(-1)) : null),
     h("b", {}, shown(Number(candidate.score ?? 0))));
 }
-
