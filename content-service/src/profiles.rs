@@ -103,7 +103,7 @@ impl Profiles {
         (Self { enriching, recording, deadline }, changes)
     }
 
-    /// The profile as of the event, which it learns from. One more try if the service was away and time is left. Dropping the future
+    /// The profile as of the event, which it learns from. One more try if no word of it came and time is left. Dropping the future
     /// does not take the event back.
     ///
     /// # Errors
@@ -143,9 +143,7 @@ impl Profiles {
         let ends = Instant::now() + self.deadline;
         let tried = || once(batches, ends, trace, question(trace.child().to_string()));
         match tried().await {
-            Err(why) if why.code() == Code::Unavailable && Instant::now() + WORTH_A_TRY < ends => {
-                tried().await
-            }
+            Err(Unanswered::Lost(_)) if Instant::now() + WORTH_A_TRY < ends => tried().await,
             answered => answered,
         }
     }

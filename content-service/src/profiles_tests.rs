@@ -206,6 +206,8 @@ async fn a_call_that_breaks_takes_no_answer_back_that_was_given() {
     let answers = join_all(["a", "breaks", "c"].map(|id| bench.record(id))).await;
     let lost = || Err("lost: DataLoss".to_owned());
     assert_eq!(answers, [lost(), lost(), Ok(())], "c was answered before");
+    let [first, again] = &bench.told.lock().unwrap()[..] else { panic!("one more try") };
+    assert_eq!((first.len(), again.len()), (3, 2), "only what was lost is told again");
 }
 
 #[tokio::test]

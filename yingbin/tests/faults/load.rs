@@ -115,7 +115,9 @@ impl Load {
 
     /// Waits until so many pushes have begun.
     pub(crate) async fn reaches(&self, count: usize) {
-        until("the load goes on", PATIENCE, async || (self.begun() >= count).then_some(())).await;
+        let left = u32::try_from(count.saturating_sub(self.begun())).unwrap();
+        let within = PATIENCE + 2 * left * self.beat;
+        until("the load goes on", within, async || (self.begun() >= count).then_some(())).await;
     }
 
     /// How many have.
