@@ -91,6 +91,7 @@ impl Desk {
         all.cmd("ZADD").arg(&self.lately).arg(at_ms).arg(&member).ignore();
         let forgotten_ms = at_ms - millis(LEDGER_TTL);
         all.cmd("ZREMRANGEBYSCORE").arg(&self.lately).arg("-inf").arg(forgotten_ms).ignore();
+        all.cmd("PEXPIRE").arg(&self.lately).arg(millis(LEDGER_TTL)).ignore();
         all.cmd("ZREMRANGEBYRANK").arg(&self.lately).arg(0).arg(-1 - LATELY).ignore();
         if let Some(until_ms) = until_ms {
             all.cmd("ZADD").arg(&self.waiting).arg(until_ms).arg(&member).ignore();

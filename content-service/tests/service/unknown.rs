@@ -154,6 +154,9 @@ async fn who_asks_gets_his_outcome_at_once_and_a_revision_after_the_resend() {
     until("nothing waits", async || desk.waiting().await.unwrap().is_empty()).await;
     assert!(desk.decided().await.unwrap().is_empty());
     assert_eq!(desk.lately().await.unwrap().len(), 1, "it was unknown, lately");
+    let mut left = redis::cmd("PTTL");
+    let left: i64 = world.redis.client().query(left.arg("unknown:lately")).await.unwrap();
+    assert!(left > 0, "and is forgotten in time, also if nothing follows: {left}");
 
     world.push(&world.text("o1", "e1", "hello")).await;
     world.committed(2).await;
