@@ -1,5 +1,6 @@
-//! The shell around [`Intake`]: takes records from Kafka, runs them, pauses, commits, and gives partitions up in order.
+//! The shell around [`Intake`]: takes records from Kafka, runs them, pauses and commits.
 
+mod leave;
 mod partitions;
 mod rebalance;
 
@@ -21,7 +22,7 @@ use rdkafka::{
     error::KafkaResult,
     message::BorrowedMessage,
 };
-use runtime::kafka::{self, Kafka, Rounds};
+use runtime::kafka::{Kafka, Rounds};
 use tokio::{
     sync::mpsc::{self, UnboundedSender},
     time::MissedTickBehavior,
@@ -128,7 +129,8 @@ pub async fn consume(
         }
     }
     shared.signs.rests();
-    leave(shared, consumer).await
+    leave::leave(shared, consumer).await;
+    Ok(())
 }
 
 impl Shared {
@@ -250,33 +252,6 @@ impl Shared {
     fn intake(&self) -> MutexGuard<'_, Intake> {
         self.intake.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Takes no more, drains, commits, leaves the group.
-async fn leave(shared: Arc<Shared>, consumer: StreamConsumer<Rebalancing>) -> anyhow::Result<()> {
-    let partitions: Vec<i32> = shared.intake().open().map(|(partition, _)| partition).collect();
-    shared.drained_by.set(Instant::now() + shared.drain).unwrap_or_default();
-    let leaving = kafka::last(shared.drain + kafka::LEAVE, move || {
-        let drained = shared.drain(&partitions);
-        let left = kafka::leave(consumer, &shared.group, &shared.topic, |consumer| {
-            // A rebalance on the way here may have taken partitions along, with their marks: what is left is still ours.
-            let marks = shared.intake().marks(&partitions);
-            shared.intake().lose(&partitions);
-            shared.commit_last(consumer, &marks);
-        });
-        shared.intake().lose(&partitions);
-        left.then_some(drained)
-    });
-    match leaving.await {
-        Some(Some(true)) => tracing::info!("drained and left the group"),
-        Some(Some(false)) => {
-            tracing::warn!("left the group with work under way: its next owner goes on with it")
-        }
-        // Why it was not left has been said.
-        Some(None) => {}
-        None => tracing::warn!("the group was not left in time: it will notice by itself"),
-    }
-    Ok(())
 }
 
 /// Whether work has come to its outcome. Its panics are made outcomes where it is done; should even that panic, the record stays
