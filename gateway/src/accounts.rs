@@ -47,6 +47,11 @@ impl Accounts {
         self.by_name.get(name).map_or(&self.stranger, |&index| &self.all[index])
     }
 
+    /// What a request is checked with that is refused before its signature is looked at, so that it costs what a wrong signature costs.
+    pub(crate) fn stranger(&self) -> &Credentials {
+        &self.stranger.credentials
+    }
+
     /// The account of that AppId.
     pub(crate) fn of_app(&self, app_id: &str) -> Option<&Account> {
         self.by_app_id.get(app_id).map(|&index| &self.all[index])
@@ -54,26 +59,34 @@ impl Accounts {
 }
 
 impl Account {
+    /// With two Tokens in any case: by how long a wrong signature takes, nobody learns whether there are two.
     fn new(account: config::Account, metrics: &Metrics) -> Self {
+        let mut credentials = account.credentials;
+        credentials.previous_token.get_or_insert_with(never_told);
         Self {
             accepted: metrics.push(&account.name, "accepted"),
             name: account.name,
-            credentials: account.credentials,
+            credentials,
             home_url: account.home_url,
             reports: Reports::default(),
         }
     }
 }
 
-/// An account whose token is 192 random bits that nobody has ever been told.
+/// An account whose pushes would come in any form, and whose token nobody has.
 fn stranger() -> config::Account {
     let credentials = Credentials {
         app_id: String::new(),
-        token: Secret::new(TraceParent::new_root().to_string()),
+        token: never_told(),
         previous_token: None,
         aes_key: AesKey::parse("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").ok(),
         previous_aes_key: None,
-        mode: Mode::Safe,
+        mode: Mode::Plain,
     };
     config::Account { name: "unknown".to_owned(), credentials, home_url: None }
+}
+
+/// A token of 192 random bits that nobody has ever been told.
+fn never_told() -> Secret {
+    Secret::new(TraceParent::new_root().to_string())
 }

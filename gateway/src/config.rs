@@ -15,7 +15,7 @@ use crate::{address::Address, body};
 pub use spool::Spool;
 
 /// After so long the platform hangs up and sends the push again (`facts.md` §3).
-const PLATFORM_PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PLATFORM_PATIENCE: Duration = Duration::from_secs(5);
 /// What Kubernetes leaves a pod by default between the signal and the kill.
 const GRACE: Duration = Duration::from_secs(30);
 
@@ -121,7 +121,7 @@ impl Limits {
             connections: settings.get(
                 "limits.connections",
                 default.connections,
-                "Connections at once; more wait until one is closed.",
+                "Connections at once; one more closes the oldest that has sent nothing, or waits.",
             ),
             in_flight: settings.get(
                 "limits.in_flight",

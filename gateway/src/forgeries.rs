@@ -3,7 +3,8 @@
 //! Whether a request is a forgery is known only after its signature has been checked, which costs microseconds; and the platform may
 //! share an address with an attacker, behind a proxy. So no source is ever shut out, nobody has to be believed about whose request it
 //! forwards, and a push that verifies never waits. What is limited is the refusal: beyond the limit it is the same answer, a second
-//! later, and until it has come the sender's connection can carry no further forgery.
+//! later, and until it has come the sender's connection can carry no further forgery. So many refusals of a source wait at once; what is
+//! more than that is not answered at all, and its connection is closed.
 //!
 //! GCRA over a table of fixed size: what a keyed limiter keeps per source would grow with the sources that an attacker has.
 
@@ -29,45 +30,65 @@ const HOLD_BACK: Duration = Duration::from_secs(1);
 const SOURCES: usize = 4096;
 /// One in so many connections at most is held back: an attacker must not hold them all that way.
 const CONNECTIONS_EACH: usize = 8;
+/// One in so many of those at most is of one source.
+const SHARE: usize = 4;
 
 /// How often each source has been refused lately.
 #[derive(Debug)]
 pub(crate) struct Forgeries {
     hasher: RandomState,
     since: Instant,
-    /// By source: the microsecond at which what it has sent is forgiven (the theoretical arrival time of GCRA).
-    forgiven: Vec<AtomicU64>,
-    held: Semaphore,
-    count: Counter,
+    sources: Vec<Source>,
+    /// Refusals that may be held back at once.
+    places: Semaphore,
+    held: Counter,
+    unanswered: Counter,
+}
+
+#[derive(Debug)]
+struct Source {
+    /// The microsecond at which what it has sent is forgiven (the theoretical arrival time of GCRA).
+    forgiven: AtomicU64,
+    /// Its share of the places.
+    places: Semaphore,
 }
 
 impl Forgeries {
     /// For a door with so many connections.
-    pub(crate) fn new(connections: usize, count: Counter) -> Self {
+    pub(crate) fn new(connections: usize, held: Counter, unanswered: Counter) -> Self {
+        let places = connections / CONNECTIONS_EACH;
+        let share = places.div_ceil(SHARE);
+        let source = |_| Source { forgiven: AtomicU64::new(0), places: Semaphore::new(share) };
         Self {
             hasher: RandomState::new(),
             since: Instant::now(),
-            forgiven: (0..SOURCES).map(|_| AtomicU64::new(0)).collect(),
-            held: Semaphore::new(connections / CONNECTIONS_EACH),
-            count,
+            sources: (0..SOURCES).map(source).collect(),
+            places: Semaphore::new(places),
+            held,
+            unanswered,
         }
     }
 
-    /// Returns at once, or a second later if `source` has been refused too often.
-    pub(crate) async fn hold_back(&self, source: IpAddr) {
+    /// Whether a refusal to `source` is to be answered. If it has been refused too often, that is known a second later, or the answer is
+    /// no at once, since too many wait already.
+    pub(crate) async fn may_answer(&self, source: IpAddr) -> bool {
+        let source = self.source(source);
         let now = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
-        if !is_too_many(self.slot(source), now) {
-            return;
+        if !is_too_many(&source.forgiven, now) {
+            return true;
         }
-        if let Ok(_held) = self.held.try_acquire() {
-            self.count.inc();
-            sleep(HOLD_BACK).await;
-        }
+        let (Ok(_share), Ok(_place)) = (source.places.try_acquire(), self.places.try_acquire()) else {
+            self.unanswered.inc();
+            return false;
+        };
+        self.held.inc();
+        sleep(HOLD_BACK).await;
+        true
     }
 
-    fn slot(&self, source: IpAddr) -> &AtomicU64 {
+    fn source(&self, source: IpAddr) -> &Source {
         let hash = self.hasher.hash_one(network(source));
-        &self.forgiven[usize::try_from(hash % SOURCES as u64).unwrap_or_default()]
+        &self.sources[usize::try_from(hash % SOURCES as u64).unwrap_or_default()]
     }
 }
 
@@ -91,6 +112,10 @@ fn is_too_many(forgiven: &AtomicU64, now: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::ptr;
+
+    use futures::future::join_all;
+
     use super::*;
 
     #[test]
@@ -110,21 +135,38 @@ mod tests {
         assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
     }
 
+    /// Two sources that share no limit.
+    fn two(forgeries: &Forgeries) -> [IpAddr; 2] {
+        let flood = [192, 0, 2, 1].into();
+        let is_apart = |other: &IpAddr| !ptr::eq(forgeries.source(flood), forgeries.source(*other));
+        [flood, (2..).map(|n| [192, 0, 2, n].into()).find(is_apart).unwrap()]
+    }
+
     #[tokio::test(start_paused = true)]
     async fn the_refusals_of_one_source_are_held_back_and_those_of_another_are_not() {
-        let forgeries = Forgeries::new(CONNECTIONS_EACH, Counter::default());
-        let (flood, other): (IpAddr, IpAddr) = ([192, 0, 2, 1].into(), [192, 0, 2, 2].into());
+        let forgeries = Forgeries::new(CONNECTIONS_EACH, Counter::default(), Counter::default());
+        let [flood, other] = two(&forgeries);
         let started = Instant::now();
         for _ in 0..BURST {
-            forgeries.hold_back(flood).await;
+            assert!(forgeries.may_answer(flood).await);
         }
         assert_eq!(started.elapsed(), Duration::ZERO);
-        forgeries.hold_back(flood).await;
-        assert_eq!((started.elapsed(), forgeries.count.get()), (HOLD_BACK, 1));
+        assert!(forgeries.may_answer(flood).await);
+        assert_eq!((started.elapsed(), forgeries.held.get()), (HOLD_BACK, 1));
         let then = Instant::now();
-        if forgeries.slot(flood).as_ptr() != forgeries.slot(other).as_ptr() {
-            forgeries.hold_back(other).await;
-            assert_eq!(then.elapsed(), Duration::ZERO);
-        }
+        assert!(forgeries.may_answer(other).await);
+        assert_eq!(then.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_source_holds_its_share_of_the_places_and_the_rest_of_it_is_not_answered() {
+        let forgeries = Forgeries::new(2 * SHARE * CONNECTIONS_EACH, Counter::default(), Counter::default());
+        let [flood, other] = two(&forgeries);
+        let all = async |source| {
+            let answers = join_all((0..BURST + 10).map(|_| forgeries.may_answer(source))).await;
+            answers.into_iter().filter(|answered| *answered).count() as u64
+        };
+        assert_eq!(tokio::join!(all(flood), all(other)), (BURST + 2, BURST + 2));
+        assert_eq!((forgeries.held.get(), forgeries.unanswered.get()), (4, 16));
     }
 }

@@ -16,6 +16,7 @@ mod listener;
 mod metrics;
 mod pages;
 mod parcel;
+mod places;
 mod push;
 mod report;
 mod service;
@@ -109,7 +110,7 @@ pub async fn serve(
         accounts: Accounts::new(config.accounts, &metrics),
         outlet: Arc::clone(&outlet),
         places: Arc::new(Semaphore::new(limits.in_flight)),
-        forgeries: Forgeries::new(limits.connections, metrics.held_back.clone()),
+        forgeries: Forgeries::new(limits.connections, metrics.held_back.clone(), metrics.unanswered.clone()),
         taps: taps.clone(),
         clock,
         replay_tolerance: limits.replay_tolerance,

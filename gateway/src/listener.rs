@@ -2,7 +2,9 @@
 //!
 //! `axum::serve` sets no timer, so half-sent headers and idle connections would stay for ever.
 
-use std::{convert::Infallible, fs, future::Future, io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    cell::Cell, convert::Infallible, fs, future::Future, io, net::IpAddr, pin::pin, sync::Arc, time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header::CONNECTION};
@@ -11,7 +13,6 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -19,6 +20,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     impatient::Impatient,
     metrics::{Held, Metrics},
+    places::{Places, Silence},
 };
 
 /// From the end of one answer, or from connecting, to the last byte of the next request's headers: it bounds slow
@@ -34,7 +36,7 @@ const MAX_HEADERS: usize = 64;
 /// The bounds of the door.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
-    /// Connections at once, as far as the limit of open files allows; more wait in the kernel's backlog.
+    /// Connections at once, as far as the limit of open files allows; one more waits for a place, the others in the kernel's backlog.
     pub(crate) connections: usize,
     /// How long connections are still accepted after readiness went off.
     pub(crate) announce: Duration,
@@ -42,7 +44,7 @@ pub(crate) struct Bounds {
     pub(crate) drain: Duration,
 }
 
-/// Serves `answer`, which is told the address of the peer too, until `shutdown`, then: `closing` → accept for `announce`, with each answer the
+/// Serves `answer`, which is told the address of the peer too and where it says `None` has the connection closed, until `shutdown`, then: `closing` → accept for `announce`, with each answer the
 /// last of its connection → close the door → finish under `drain`.
 ///
 /// Not cancel safe: dropping it leaves the connections without their deadline.
@@ -55,13 +57,13 @@ pub(crate) async fn run<F, A>(
     closing: impl FnOnce(),
 ) where
     F: Fn(Request<Incoming>, IpAddr) -> A + Clone + Send + 'static,
-    A: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+    A: Future<Output = Option<Response<Full<Bytes>>>> + Send + 'static,
 {
     let connections = TaskTracker::new();
     let (announced, closed) = (CancellationToken::new(), CancellationToken::new());
     let door = Door {
         http: http(),
-        places: Arc::new(Semaphore::new(places(bounds.connections))),
+        places: Places::new(places(bounds.connections), metrics.crowded_out.clone()),
         metrics,
         answer,
         announced: announced.clone(),
@@ -96,7 +98,7 @@ fn http() -> http1::Builder {
 
 struct Door<F> {
     http: http1::Builder,
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
     metrics: Arc<Metrics>,
     answer: F,
     /// Whoever keeps a connection is told to leave it, so that no request is under way on it when the door closes.
@@ -109,18 +111,22 @@ struct Door<F> {
 impl<F, A> Door<F>
 where
     F: Fn(Request<Incoming>, IpAddr) -> A + Clone + Send + 'static,
-    A: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+    A: Future<Output = Option<Response<Full<Bytes>>>> + Send + 'static,
 {
     async fn accept(&self, listener: &TcpListener) -> Infallible {
         loop {
-            let place = Arc::clone(&self.places).acquire_owned().await.expect("nobody closes the semaphore");
             match listener.accept().await {
                 Ok((stream, peer)) => {
                     fail::fail_point!("g1", |_| std::process::abort());
+                    let Some(place) = self.places.take().await else { continue };
                     let held = Held::new(&self.metrics.connections);
-                    let serving = self.serve(stream, peer.ip());
+                    let (silence, told_to_go) = self.places.enter();
+                    let serving = self.serve(stream, peer.ip(), silence);
                     self.connections.spawn(async move {
-                        serving.await;
+                        tokio::select! {
+                            () = serving => {}
+                            Ok(()) = told_to_go => {}
+                        }
                         drop((place, held));
                     });
                 }
@@ -140,18 +146,26 @@ where
         sleep(ACCEPT_PAUSE).await;
     }
 
-    fn serve(&self, stream: TcpStream, peer: IpAddr) -> impl Future<Output = ()> + Send + use<F, A> {
+    fn serve(
+        &self,
+        stream: TcpStream,
+        peer: IpAddr,
+        silence: Silence,
+    ) -> impl Future<Output = ()> + Send + use<F, A> {
         // An answer is one small write; a peer that has gone shows itself at that write.
         let _best_effort = stream.set_nodelay(true);
         let (answer, announced) = (self.answer.clone(), self.announced.clone());
+        let (silence, places) = (Cell::new(Some(silence)), Arc::clone(&self.places));
         let service = service_fn(move |request| {
-            let (answering, announced) = (answer(request, peer), announced.clone());
+            drop(silence.take());
+            let answering = answer(request, peer);
+            let (announced, places) = (announced.clone(), Arc::clone(&places));
             async move {
-                let mut response = answering.await;
-                if announced.is_cancelled() {
+                let mut response = answering.await.ok_or(io::ErrorKind::ConnectionAborted)?;
+                if announced.is_cancelled() || places.is_crowded() {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
-                Ok::<_, Infallible>(response)
+                Ok::<_, io::Error>(response)
             }
         });
         let connection = self.http.serve_connection(TokioIo::new(Impatient::new(stream)), service);

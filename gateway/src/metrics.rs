@@ -41,6 +41,10 @@ pub(crate) struct Metrics {
     pub(crate) items: Gauge,
     /// Refusals that were held back because their source has sent too many.
     pub(crate) held_back: Counter,
+    /// Refusals that were not even answered, since too many were held back already.
+    pub(crate) unanswered: Counter,
+    /// Connections closed without an answer, since all places were taken.
+    pub(crate) crowded_out: Counter,
     /// The spool.
     pub(crate) spool: SpoolMetrics,
 }
@@ -93,6 +97,8 @@ impl Metrics {
             accept_errors: Counter::default(),
             items: Gauge::default(),
             held_back: Counter::default(),
+            unanswered: Counter::default(),
+            crowded_out: Counter::default(),
             spool: SpoolMetrics::default(),
         };
         let gateway = registry.sub_registry_with_prefix("gateway");
@@ -105,6 +111,9 @@ impl Metrics {
         gateway.register("accept_errors", "Failed accepts", metrics.accept_errors.clone());
         gateway.register("items", "Items that links can lead to", metrics.items.clone());
         gateway.register("refusals_held_back", "Refusals held back", metrics.held_back.clone());
+        gateway.register("refusals_unanswered", "Refusals not answered", metrics.unanswered.clone());
+        let crowded_out = metrics.crowded_out.clone();
+        gateway.register("connections_crowded_out", "Connections closed for want of places", crowded_out);
         metrics.spool.register(gateway);
         metrics
     }

@@ -39,13 +39,11 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// Answers one request; every error is an answer.
-    pub(crate) async fn answer(self: Arc<Self>, request: Request<Incoming>, peer: IpAddr) -> Answer {
+    /// Answers one request; every error is an answer. `None` to a source that has been refused too often.
+    pub(crate) async fn answer(self: Arc<Self>, request: Request<Incoming>, peer: IpAddr) -> Option<Answer> {
         let answer = self.route(request).await;
-        if answer.status() == StatusCode::FORBIDDEN {
-            self.forgeries.hold_back(peer).await;
-        }
-        answer
+        let is_refusal = answer.status() == StatusCode::FORBIDDEN;
+        (!is_refusal || self.forgeries.may_answer(peer).await).then_some(answer)
     }
 
     async fn route(&self, request: Request<Incoming>) -> Answer {

@@ -13,6 +13,9 @@ use std::borrow::Cow;
 pub const MAX_DEPTH: usize = 8;
 /// Most elements, members and items that are read; the platform's own documents have fewer than a hundred.
 pub const MAX_NODES: usize = 2_000;
+/// Most pieces of text, each reference (`&lt;`, or a bare `&`) being one; the longest text that a user can write, every character of it
+/// escaped, has half as many.
+pub const MAX_PIECES: usize = 10_000;
 /// Longest document that is read, in bytes.
 pub const MAX_BYTES: usize = 1 << 20;
 
@@ -34,8 +37,8 @@ pub enum Unreadable {
     /// Nested deeper than [`MAX_DEPTH`].
     #[error("it is nested deeper than {MAX_DEPTH}")]
     Depth,
-    /// More nodes than [`MAX_NODES`], or more bytes than [`MAX_BYTES`] in it or in the names of its leaves.
-    #[error("it holds more than {MAX_NODES} elements or {MAX_BYTES} bytes")]
+    /// More than [`MAX_NODES`] or [`MAX_PIECES`], or more bytes than [`MAX_BYTES`] in it or in the names of its leaves.
+    #[error("it holds more than {MAX_NODES} elements, {MAX_PIECES} pieces of text or {MAX_BYTES} bytes")]
     Size,
     /// Not well-formed, cut off, or followed by something else.
     #[error("it is not well-formed at byte {0}")]

@@ -3,7 +3,8 @@
 //! [`store`] is the folder, [`writer`] the one thread that owns it and syncs once for all who wait, [`gate`] keeps the events of one
 //! user in order, [`mod@drain`] moves them to Kafka. What is promised: an event of which [`Spool::keep`] said `Ok` is on the disk, and leaves
 //! it only when Kafka has reported it; what the disk does not give back, or Kafka refuses for good, is counted, logged and stays in a
-//! file under `aside` for a person. After a crash an event may go to Kafka twice, under the same id.
+//! file under `aside` for a person; a file that cannot be read at all stays where it is. After a crash an event may go to Kafka twice,
+//! under the same id.
 //!
 //! To have files of `aside` read again, stop the gateway, move them back, and start it.
 
@@ -13,6 +14,7 @@ mod gate;
 mod life;
 #[cfg(test)]
 mod model_tests;
+mod notes;
 mod segment;
 mod store;
 #[cfg(test)]
@@ -55,6 +57,8 @@ const QUEUE: usize = 8192;
 const WITHIN: Duration = Duration::from_secs(1);
 /// How many records the drainer has in hand at once.
 const WINDOW: usize = 256;
+/// Whose a record is that is intact and says nothing.
+const NOBODY: u64 = 0;
 
 /// One event as it lies in the spool.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -107,9 +111,9 @@ impl Spool {
         let gate = Arc::new(Gate::new());
         let bounds = Bounds { max_bytes: settings.max_bytes, max_age: settings.max_age };
         let waits = |body: &[u8]| {
-            if let Some(parcel) = read(body) {
-                gate.spooled(user(&gate, &parcel));
-            }
+            let user = read(body).map_or(NOBODY, |parcel| user(&gate, &parcel));
+            gate.spooled(user);
+            user
         };
         let opened = Store::open(&settings.dir, bounds, mark, clock.machine_ms(), &mut { waits });
         let (store, recovered) = opened.context("cannot use the spool")?;

@@ -2,8 +2,10 @@
 //! rest is counted.
 
 use std::{
+    collections::HashMap,
     fs::{self, OpenOptions},
     io::Write as _,
+    mem,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -13,6 +15,7 @@ use tempfile::TempDir;
 
 use super::{
     frame::{self, HEAD, Piece},
+    notes,
     store::{Bounds, Full, Recovered, Store},
 };
 
@@ -29,6 +32,10 @@ enum Step {
     /// Kafka takes so many from the oldest on.
     Drain(usize),
     Kill,
+    /// A batch is being appended, and of what it adds to the file so much is there when the process is killed.
+    KillWhileAppending(Vec<usize>, prop::sample::Index),
+    /// Kafka takes so many from the oldest on, and the process is killed when that is noted and no file is deleted yet.
+    KillBeforeDeleting(usize),
     /// Killed while a record was being written: so much of it is in the file.
     Tear(prop::sample::Index),
     /// Killed, and the end of the newest file is cut off.
@@ -45,6 +52,9 @@ fn step() -> impl Strategy<Value = Step> {
         3 => any::<Index>().prop_map(Step::Remove),
         2 => (0..30_usize).prop_map(Step::Drain),
         2 => Just(Step::Kill),
+        2 => (prop::collection::vec(0..900_usize, 1..12), any::<Index>())
+            .prop_map(|(sizes, cut)| Step::KillWhileAppending(sizes, cut)),
+        2 => (0..30_usize).prop_map(Step::KillBeforeDeleting),
         1 => any::<Index>().prop_map(Step::Tear),
         1 => any::<Index>().prop_map(Step::Truncate),
         2 => (any::<Index>(), any::<Index>()).prop_map(|(file, bit)| Step::Flip(file, bit)),
@@ -58,7 +68,7 @@ pub(super) struct World {
     /// Bodies in the order in which they were appended.
     pub(super) waiting: Vec<Vec<u8>>,
     appended: u32,
-    starts: u32,
+    pub(super) starts: u32,
 }
 
 impl World {
@@ -75,8 +85,10 @@ impl World {
         self.starts += 1;
         let mut found = Vec::new();
         let (mark, now_ms) = (u64::from(self.starts) << 40 | 0xabcd, i64::from(self.starts));
-        let opened =
-            Store::open(self.folder.path(), BOUNDS, mark, now_ms, &mut |body| found.push(body.to_vec()));
+        let opened = Store::open(self.folder.path(), BOUNDS, mark, now_ms, &mut |body| {
+            found.push(body.to_vec());
+            0
+        });
         let (store, recovered) = opened.unwrap();
         assert_eq!(found, self.waiting);
         assert_eq!((recovered.records, store.waiting()), (found.len() as u64, found.len()));
@@ -96,14 +108,14 @@ impl World {
     pub(super) fn append(&mut self, sizes: &[usize]) {
         let bodies: Vec<Vec<u8>> = sizes.iter().map(|bytes| self.body(*bytes)).collect();
         let taken: Vec<Vec<u8>> =
-            bodies.into_iter().filter(|body| self.store().stage(body, 1) != Err(Full::Bytes)).collect();
+            bodies.into_iter().filter(|body| self.store().stage(body, 0, 1) != Err(Full::Bytes)).collect();
         assert_eq!(self.store().commit().unwrap(), taken.len());
         self.waiting.extend(taken);
         assert!(self.store().bytes() <= BOUNDS.max_bytes);
     }
 
     pub(super) fn remove(&mut self, index: usize) {
-        let number = self.store().window(0, usize::MAX)[index];
+        let number = self.store().waiting_from(0).nth(index).unwrap().0;
         assert_eq!(self.store().read(number).unwrap().unwrap(), self.waiting[index]);
         self.store().remove(number);
         self.waiting.remove(index);
@@ -130,9 +142,56 @@ impl World {
 
     fn truncate(&mut self, keep: prop::sample::Index) {
         let Some(file) = self.files().pop() else { return };
-        let keep = keep.index(usize::try_from(fs::metadata(&file).unwrap().len()).unwrap() + 1);
-        self.lose(&file, |_, end| end > keep);
-        OpenOptions::new().write(true).open(&file).unwrap().set_len(keep as u64).unwrap();
+        self.cut(&file, keep.index(length(&file) + 1));
+    }
+
+    fn cut(&mut self, file: &Path, keep: usize) {
+        self.lose(file, |_, end| end > keep);
+        OpenOptions::new().write(true).open(file).unwrap().set_len(keep as u64).unwrap();
+    }
+
+    /// A folder with the files as they are at this moment; what runs on the first one is told nothing.
+    fn copied(&self) -> TempDir {
+        let copy = tempfile::tempdir().unwrap();
+        for file in self.files() {
+            for path in [notes::path(&file), file].iter().filter(|path| path.exists()) {
+                fs::copy(path, copy.path().join(path.file_name().unwrap())).unwrap();
+            }
+        }
+        copy
+    }
+
+    /// Starts on `folder` while the earlier process still has its own open.
+    fn start_on(&mut self, folder: TempDir) {
+        let _runs_on = (self.store.take(), mem::replace(&mut self.folder, folder));
+        self.start();
+    }
+
+    fn kill(&mut self) {
+        let copy = self.copied();
+        self.start_on(copy);
+    }
+
+    fn kill_while_appending(&mut self, sizes: &[usize], cut: prop::sample::Index) {
+        let before: HashMap<PathBuf, usize> =
+            self.files().into_iter().map(|file| (file.clone(), length(&file))).collect();
+        self.append(sizes);
+        let Some(file) = self.files().pop() else { return };
+        let (from, copy) = (before.get(&file).copied().unwrap_or(0), self.copied());
+        self.cut(&copy.path().join(file.file_name().unwrap()), from + cut.index(length(&file) - from + 1));
+        self.start_on(copy);
+    }
+
+    fn kill_before_deleting(&mut self, most: usize) {
+        let links = tempfile::tempdir().unwrap();
+        for file in self.files() {
+            for path in [notes::path(&file), file] {
+                OpenOptions::new().create(true).append(true).open(&path).unwrap();
+                fs::hard_link(&path, links.path().join(path.file_name().unwrap())).unwrap();
+            }
+        }
+        (0..most.min(self.waiting.len())).for_each(|_| self.remove(0));
+        self.start_on(links);
     }
 
     fn tear(&mut self, at: prop::sample::Index) {
@@ -149,7 +208,7 @@ impl World {
             return;
         }
         let file = &files[file.index(files.len())];
-        let bit = bit.index(usize::try_from(fs::metadata(file).unwrap().len()).unwrap().max(1) * 8);
+        let bit = bit.index(length(file).max(1) * 8);
         self.lose(file, |begin, end| (begin..end).contains(&(bit / 8)));
         flip(file, bit);
     }
@@ -159,13 +218,15 @@ impl World {
             Step::Append(sizes) => self.append(&sizes),
             Step::Stage(bytes) => {
                 let body = self.body(bytes);
-                let _full_or_not = self.store().stage(&body, 1);
-                self.start();
+                let _full_or_not = self.store().stage(&body, 0, 1);
+                self.kill();
             }
             Step::Remove(index) if !self.waiting.is_empty() => self.remove(index.index(self.waiting.len())),
             Step::Drain(most) => (0..most.min(self.waiting.len())).for_each(|_| self.remove(0)),
             Step::Remove(_) => {}
-            Step::Kill => drop(self.start()),
+            Step::Kill => self.kill(),
+            Step::KillWhileAppending(sizes, cut) => self.kill_while_appending(&sizes, cut),
+            Step::KillBeforeDeleting(most) => self.kill_before_deleting(most),
             Step::Tear(at) => {
                 self.tear(at);
                 self.start();
@@ -182,6 +243,10 @@ impl World {
         let waiting = self.waiting.len();
         assert_eq!(self.store().waiting(), waiting);
     }
+}
+
+fn length(file: &Path) -> usize {
+    usize::try_from(fs::metadata(file).unwrap().len()).unwrap()
 }
 
 fn mark(file: &Path) -> u64 {
@@ -210,16 +275,23 @@ proptest! {
     }
 
     #[test]
-    fn recovered_is_written_less_damaged(
+    fn recovered_is_what_waits_less_what_is_damaged_of_it(
         sizes in prop::collection::vec(0..900_usize, 1..40),
+        drained in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
         file in any::<prop::sample::Index>(),
         bit in any::<prop::sample::Index>(),
     ) {
         let mut world = World::new();
         world.append(&sizes);
-        let written = world.waiting.len() as u64;
+        for index in drained {
+            if !world.waiting.is_empty() {
+                world.remove(index.index(world.waiting.len()));
+            }
+        }
+        let waited = world.waiting.len() as u64;
         world.flip(file, bit);
+        let left = world.waiting.len() as u64;
         let recovered = world.start();
-        prop_assert_eq!((recovered.records, recovered.damage.records), (written - 1, 1));
+        prop_assert_eq!((recovered.records, recovered.damage.records), (left, waited - left));
     }
 }

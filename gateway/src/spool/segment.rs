@@ -1,19 +1,17 @@
-//! One file of the spool, `<first number>-<mark>.log`, and beside it `….done` with what Kafka has taken of it.
-//!
-//! A `.done` entry is 12 bytes, number and checksum of the record, and counts only if both fit: a bit flipped there costs a repetition
-//! and never a record. It is not synced; after a crash of the machine a record may go to Kafka again, under the same id.
+//! One file of the spool, `<first number>-<mark>.log`, and which of its records Kafka has not taken yet.
 
 use std::{
-    collections::HashSet,
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
+    ops::Range,
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
 };
 
-use super::frame::{self, HEAD, Piece};
-
-const DONE_ENTRY: usize = 12;
+use super::{
+    frame::{self, HEAD, Piece},
+    notes::{self, Notes},
+};
 
 /// Where a record lies.
 #[derive(Clone, Copy, Debug)]
@@ -23,11 +21,13 @@ pub(super) struct Slot {
     pub(super) length: usize,
     pub(super) crc: u32,
     pub(super) at_ms: i64,
+    /// As the gate names the user, while the record waits.
+    pub(super) user: u64,
     pub(super) waits: bool,
 }
 
 /// What is not there or is not whole.
-const NOTHING: Slot = Slot { offset: 0, length: 0, crc: 0, at_ms: 0, waits: false };
+const NOTHING: Slot = Slot { offset: 0, length: 0, crc: 0, at_ms: 0, user: 0, waits: false };
 
 /// One file and which of its records still wait.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ pub(super) struct Segment {
 /// What could not be read of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Damage {
-    /// Records, as far as numbers and marks tell; at least one where there is any.
+    /// Records that Kafka does not have, as far as numbers and marks tell.
     pub(super) records: u64,
     pub(super) bytes: u64,
 }
@@ -71,6 +71,7 @@ impl Segment {
     pub(super) fn create(folder: &Path, first: u64, mark: u64) -> Result<Self, WriteError> {
         let path = folder.join(format!("{first:020}-{mark:016x}.log"));
         let file = open(&path).map_err(WriteError::Unwritable)?;
+        fail::fail_point!("s6", |_| std::process::abort());
         sync_folder(folder).map_err(|source| WriteError::Broken {
             what: "syncing the folder",
             path: path.clone(),
@@ -84,11 +85,18 @@ impl Segment {
         Self { path, mark, first, tail: None, slots, oldest: 0, waiting: 0, bytes: 0, keep: false }
     }
 
-    /// Reads a file that an earlier process left; `each` is told the body of every record that waits, in order. `None`: the name is not
-    /// that of a segment.
-    pub(super) fn recover(path: &Path, each: &mut dyn FnMut(&[u8])) -> io::Result<Option<(Self, Damage)>> {
+    /// Reads a file that an earlier process left; `each` is told the body of every record that waits, in order, and names the user. `None`:
+    /// the name is not that of a segment.
+    ///
+    /// # Errors
+    /// The disk does not give the file back; `each` was told nothing.
+    pub(super) fn recover(
+        path: &Path,
+        each: &mut dyn FnMut(&[u8]) -> u64,
+    ) -> io::Result<Option<(Self, Damage)>> {
         let Some((first, mark)) = name(path) else { return Ok(None) };
-        let (bytes, done) = (fs::read(path)?, done(&path.with_extension("done"))?);
+        let (bytes, done) = (fs::read(path)?, Notes::beside(path));
+        let lost = |numbers: Range<u64>| numbers.filter(|number| !done.name(*number)).count() as u64;
         let mut segment = Self::new(path.to_owned(), first, mark);
         segment.bytes = bytes.len() as u64;
         let mut damage = Damage::default();
@@ -101,19 +109,17 @@ impl Segment {
                 }
                 Piece::Intact(frame) if segment.can_hold(frame.number) => {
                     unread = None;
-                    damage.records += frame.number - segment.end();
-                    let waits = !done.contains(&(frame.number, frame.crc));
-                    segment.take(&frame, waits);
-                    if waits {
-                        each(frame.body);
-                    }
+                    damage.records += lost(segment.end()..frame.number);
+                    let waits = !done.hold(frame.number, frame.crc);
+                    segment.take(&frame, waits.then(|| each(frame.body)));
                 }
                 // Left of an append that was taken back, or from a file of another name.
                 Piece::Intact(_) => segment.keep = true,
             }
         }
         if let Some(range) = unread {
-            damage.records += (frame::marks(&bytes, mark, range.start).count() as u64).max(1);
+            let records = (frame::marks(&bytes, mark, range.start).count() as u64).max(1);
+            damage.records += lost(segment.end()..segment.end() + records);
         }
         segment.keep |= damage != Damage::default();
         segment.skip_done();
@@ -125,7 +131,7 @@ impl Segment {
         (self.end()..self.first.saturating_add(self.bytes)).contains(&number)
     }
 
-    fn take(&mut self, frame: &frame::Frame<'_>, waits: bool) {
+    fn take(&mut self, frame: &frame::Frame<'_>, user: Option<u64>) {
         let index = usize::try_from(frame.number - self.first).unwrap_or(usize::MAX);
         self.slots.resize(index, NOTHING);
         self.push(Slot {
@@ -133,7 +139,8 @@ impl Segment {
             length: HEAD + frame.body.len(),
             crc: frame.crc,
             at_ms: frame.at_ms,
-            waits,
+            user: user.unwrap_or_default(),
+            waits: user.is_some(),
         });
     }
 
@@ -152,6 +159,7 @@ impl Segment {
             tail.set_len(self.bytes).map_err(|source| broken("taking back an append", source))?;
             return Err(WriteError::Unwritable(error));
         }
+        fail::fail_point!("s1", |_| std::process::abort());
         tail.sync_data().map_err(|source| broken("fdatasync", source))?;
         for slot in slots {
             self.push(Slot { offset: self.bytes + slot.offset, ..*slot });
@@ -184,9 +192,7 @@ impl Segment {
     /// Kafka has taken it.
     pub(super) fn remove(&mut self, number: u64) {
         let Some(crc) = self.end_waiting(number) else { return };
-        let entry = [number.to_le_bytes().as_slice(), &crc.to_le_bytes()].concat();
-        let noted = open(&self.path.with_extension("done")).and_then(|mut done| done.write_all(&entry));
-        if let Err(error) = noted {
+        if let Err(error) = notes::add(&self.path, number, crc) {
             tracing::debug!(%error, number, "cannot note that a record was drained: after a crash it is sent again");
         }
     }
@@ -211,11 +217,11 @@ impl Segment {
         self.oldest += done;
     }
 
-    /// The numbers from `from` on that wait, in order.
-    pub(super) fn waiting_from(&self, from: u64) -> impl Iterator<Item = u64> {
+    /// The numbers from `from` on that wait, in order, and whose they are.
+    pub(super) fn waiting_from(&self, from: u64) -> impl Iterator<Item = (u64, u64)> {
         let skip = usize::try_from(from.saturating_sub(self.first)).unwrap_or(usize::MAX).max(self.oldest);
         let numbered = (self.first..).zip(&self.slots).skip(skip);
-        numbered.filter(|(_, slot)| slot.waits).map(|(number, _)| number)
+        numbered.filter(|(_, slot)| slot.waits).map(|(number, slot)| (number, slot.user))
     }
 
     /// When the oldest that waits was appended.
@@ -225,13 +231,15 @@ impl Segment {
 
     /// Deletes the file, or moves it to `aside` if it holds something for a person.
     pub(super) fn retire(self, aside: &Path) -> io::Result<()> {
-        let done = self.path.with_extension("done");
+        let done = notes::path(&self.path);
+        fail::fail_point!("s4", |_| std::process::abort());
         if self.keep {
             fs::create_dir_all(aside)?;
             move_into(&done, aside).or_else(ignore_missing)?;
             return move_into(&self.path, aside);
         }
         fs::remove_file(done).or_else(ignore_missing)?;
+        fail::fail_point!("s5", |_| std::process::abort());
         fs::remove_file(&self.path)
     }
 
@@ -261,7 +269,8 @@ fn ignore_missing(error: io::Error) -> io::Result<()> {
     if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
-fn open(path: &Path) -> io::Result<File> {
+/// To append to; made if it is not there.
+pub(super) fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).open(path)
 }
 
@@ -270,19 +279,8 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-fn name(path: &Path) -> Option<(u64, u64)> {
+/// First number and mark of a segment, as its name has them.
+pub(super) fn name(path: &Path) -> Option<(u64, u64)> {
     let (first, mark) = path.file_name()?.to_str()?.strip_suffix(".log")?.split_once('-')?;
     Some((first.parse().ok()?, u64::from_str_radix(mark, 16).ok()?))
-}
-
-fn done(path: &Path) -> io::Result<HashSet<(u64, u32)>> {
-    let bytes = match fs::read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HashSet::new()),
-        read => read?,
-    };
-    let entry = |entry: &[u8]| {
-        let (number, crc) = entry.split_at_checked(8)?;
-        Some((u64::from_le_bytes(number.try_into().ok()?), u32::from_le_bytes(crc.try_into().ok()?)))
-    };
-    Ok(bytes.chunks_exact(DONE_ENTRY).filter_map(entry).collect())
 }

@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     frame::{self, HEAD},
-    segment::{Damage, Segment, Slot, WriteError, sync_folder},
+    segment::{self, Damage, Segment, Slot, WriteError, sync_folder},
 };
 
 /// Where files go that hold something for a person.
@@ -73,13 +73,14 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Opens the folder, which is made if it is not there, and tells `each` every record that waits, in order. `mark` has to be random.
+    /// Opens the folder, which is made if it is not there, and tells `each` every record that waits, in order, and hears whose
+    /// it is. `mark` has to be random.
     pub(super) fn open(
         folder: &Path,
         bounds: Bounds,
         mark: u64,
         now_ms: i64,
-        each: &mut dyn FnMut(&[u8]),
+        each: &mut dyn FnMut(&[u8]) -> u64,
     ) -> Result<(Self, Recovered), OpenError> {
         let unusable = |source| OpenError::Unusable { path: folder.to_owned(), source };
         make(folder).map_err(unusable)?;
@@ -97,23 +98,27 @@ impl Store {
         };
         let mut recovered = Recovered::default();
         for path in files(folder).map_err(unusable)? {
-            let unusable = |source| OpenError::Unusable { path: path.clone(), source };
-            if let Some((segment, damage)) = Segment::recover(&path, each).map_err(unusable)? {
-                if damage.bytes > 0 {
-                    let (file, Damage { records, bytes }) = (path.display(), damage);
-                    tracing::error!(%file, records, bytes, "damaged records in the spool: kept, moved to `aside` when the rest has drained");
+            let damage = match Segment::recover(&path, each) {
+                Ok(None) => continue,
+                Ok(Some((segment, damage))) => {
+                    recovered.records += segment.waiting() as u64;
+                    store.take(segment, damage, &path)?;
+                    damage
                 }
-                recovered.damage.records += damage.records;
-                recovered.damage.bytes += damage.bytes;
-                recovered.records += segment.waiting() as u64;
-                store.take(segment, &path)?;
-            }
+                Err(error) => store.pass_over(&path, &error),
+            };
+            recovered.damage.records += damage.records;
+            recovered.damage.bytes += damage.bytes;
         }
         sync_folder(folder).map_err(unusable)?;
         Ok((store, recovered))
     }
 
-    fn take(&mut self, segment: Segment, path: &Path) -> Result<(), OpenError> {
+    fn take(&mut self, segment: Segment, damage: Damage, path: &Path) -> Result<(), OpenError> {
+        if damage.bytes > 0 {
+            let (file, Damage { records, bytes }) = (path.display(), damage);
+            tracing::error!(%file, records, bytes, "damaged records in the spool: kept, moved to `aside` when the rest has drained");
+        }
         let before = self.segments.values().next_back().map_or(0, Segment::end);
         if segment.first() < before {
             return Err(OpenError::Overlap(path.to_owned()));
@@ -125,8 +130,24 @@ impl Store {
         Ok(())
     }
 
+    /// Leaves a file where it is that cannot be read; nobody can tell how many records it holds.
+    fn pass_over(&mut self, path: &Path, error: &io::Error) -> Damage {
+        let bytes = fs::metadata(path).map_or(0, |file| file.len());
+        tracing::error!(
+            file = %path.display(),
+            bytes,
+            %error,
+            "cannot read a file of the spool: it stays where it is and its events are not sent. Look at the disk; when the file can be \
+             read again, or a copy of it lies in its place, start the gateway anew and they are"
+        );
+        // Its numbers are not given again: it may come back.
+        let end = segment::name(path).map_or(0, |(first, _)| first.saturating_add(bytes.max(1)));
+        self.next = self.next.max(end);
+        Damage { records: 1, bytes }
+    }
+
     /// Prepares one record for the next [`Store::commit`].
-    pub(super) fn stage(&mut self, body: &[u8], now_ms: i64) -> Result<(), Full> {
+    pub(super) fn stage(&mut self, body: &[u8], user: u64, now_ms: i64) -> Result<(), Full> {
         let length = HEAD + body.len();
         if self.bytes() + (self.frames.len() + length) as u64 > self.bounds.max_bytes {
             return Err(Full::Bytes);
@@ -136,7 +157,7 @@ impl Store {
         }
         let (offset, number) = (self.frames.len() as u64, self.next + self.slots.len() as u64);
         let crc = frame::write(&mut self.frames, self.mark, number, now_ms, body);
-        self.slots.push(Slot { offset, length, crc, at_ms: now_ms, waits: true });
+        self.slots.push(Slot { offset, length, crc, at_ms: now_ms, user, waits: true });
         Ok(())
     }
 
@@ -175,11 +196,10 @@ impl Store {
         Ok(self.segments.get_mut(&first).expect("it was found or made above"))
     }
 
-    /// At most `most` numbers from `from` on that wait, in order.
-    pub(super) fn window(&self, from: u64, most: usize) -> Vec<u64> {
+    /// The numbers from `from` on that wait, in order, and whose they are.
+    pub(super) fn waiting_from(&self, from: u64) -> impl Iterator<Item = (u64, u64)> {
         let earlier = self.segments.range(..from).next_back().map_or(from, |(first, _)| *first);
-        let numbers = self.segments.range(earlier..).flat_map(|(_, segment)| segment.waiting_from(from));
-        numbers.take(most).collect()
+        self.segments.range(earlier..).flat_map(move |(_, segment)| segment.waiting_from(from))
     }
 
     /// The body of a record; `None` if the disk does not give it back as it was.

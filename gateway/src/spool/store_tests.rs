@@ -10,6 +10,7 @@ use super::{
     frame::HEAD,
     gate::Gate,
     model_tests::{BOUNDS, World, flip},
+    notes,
     segment::{Damage, WriteError},
     store::{Full, OpenError, Recovered, Store},
     writer::{Append, Command, NotSpooled, Writer},
@@ -27,7 +28,11 @@ fn a_bit_flipped_in_the_notes_of_what_was_drained_loses_nothing() {
         flip(&world.files()[0].with_extension("done"), bit);
         world.store = None;
         let mut found = Vec::new();
-        Store::open(world.folder.path(), BOUNDS, 7, 99, &mut |body| found.push(body.to_vec())).unwrap();
+        Store::open(world.folder.path(), BOUNDS, 7, 99, &mut |body| {
+            found.push(body.to_vec());
+            0
+        })
+        .unwrap();
         assert_eq!(found.len(), 2, "one is sent again");
         assert_eq!(found.last(), Some(&last));
     }
@@ -41,7 +46,7 @@ fn what_is_damaged_or_set_aside_stays_for_a_person_when_the_rest_has_drained() {
     world.waiting.remove(0);
     assert_eq!(world.start().damage.records, 1);
     world.remove(0);
-    let left = world.store().window(0, 9)[0];
+    let left = world.store().waiting_from(0).next().unwrap().0;
     world.store().set_aside(left);
     assert_eq!((world.store().waiting(), world.store().bytes(), world.files().len()), (0, 0, 0));
     let aside = world.folder.path().join("aside");
@@ -54,8 +59,56 @@ fn what_is_damaged_or_set_aside_stays_for_a_person_when_the_rest_has_drained() {
     }
     world.store = None;
     let mut found = 0;
-    Store::open(world.folder.path(), BOUNDS, 7, 99, &mut |_| found += 1).unwrap();
+    Store::open(world.folder.path(), BOUNDS, 7, 99, &mut |_| {
+        found += 1;
+        0
+    })
+    .unwrap();
     assert_eq!(found, 1);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_counted_and_left_and_its_events_come_when_it_can() {
+    let mut world = World::new();
+    world.append(&[10, 20]);
+    let (file, away) = (world.files()[0].clone(), world.folder.path().join("away"));
+    fs::rename(&file, &away).unwrap();
+    fs::create_dir(&file).unwrap();
+    let unread = std::mem::take(&mut world.waiting);
+    // The clock was set back, too: the same moment, so that the same numbers would come next.
+    world.starts = 0;
+    assert_eq!(world.start().damage.records, 1);
+    world.append(&[30, 40]);
+    world.remove(0);
+    assert!(file.is_dir(), "it is where it was");
+    fs::remove_dir(&file).unwrap();
+    fs::rename(&away, &file).unwrap();
+    world.waiting.splice(..0, unread);
+    assert_eq!(world.start().damage, Damage::default());
+}
+
+#[test]
+fn a_read_error_is_told_with_the_file_and_without_an_end_of_the_start() {
+    let mut world = World::new();
+    world.append(&[10]);
+    // Whoever reads this from its beginning is told of an I/O error.
+    let failing = world.folder.path().join(format!("{:020}-{:016x}.log", 7, 7));
+    symlink("/proc/self/mem", &failing).unwrap();
+    assert_eq!(world.start().damage, Damage { records: 1, bytes: 0 });
+    assert!(failing.is_symlink());
+}
+
+#[test]
+fn notes_that_cannot_be_read_cost_repetitions_and_no_event() {
+    let mut world = World::new();
+    world.append(&[10, 20]);
+    let waiting = world.waiting.clone();
+    world.remove(0);
+    let notes = notes::path(&world.files()[0]);
+    fs::remove_file(&notes).unwrap();
+    fs::create_dir(&notes).unwrap();
+    world.waiting = waiting;
+    assert_eq!(world.start().damage, Damage::default());
 }
 
 #[test]
@@ -72,21 +125,22 @@ fn a_drained_spool_has_no_files() {
 fn what_is_too_much_or_waits_too_long_is_refused_and_nothing_else_is() {
     let mut world = World::new();
     let store = world.store();
-    assert_eq!(store.stage(&vec![0; 65_536 - HEAD + 1], 1), Err(Full::Bytes));
-    assert_eq!(store.stage(b"first", 1), Ok(()));
+    assert_eq!(store.stage(&vec![0; 65_536 - HEAD + 1], 0, 1), Err(Full::Bytes));
+    assert_eq!(store.stage(b"first", 0, 1), Ok(()));
     store.commit().unwrap();
-    assert_eq!(store.stage(b"in time", 3_600_001), Ok(()));
-    assert_eq!(store.stage(b"too late", 3_600_002), Err(Full::Age));
+    assert_eq!(store.stage(b"in time", 0, 3_600_001), Ok(()));
+    assert_eq!(store.stage(b"too late", 0, 3_600_002), Err(Full::Age));
     store.commit().unwrap();
-    store.remove(store.window(0, 1)[0]);
+    let oldest = store.waiting_from(0).next().unwrap().0;
+    store.remove(oldest);
     assert_eq!(store.age_ms(3_600_002), 1);
-    assert_eq!(store.stage(b"again", 3_600_002), Ok(()));
+    assert_eq!(store.stage(b"again", 0, 3_600_002), Ok(()));
 }
 
 #[test]
 fn a_folder_has_one_owner_and_must_be_one() {
     let world = World::new();
-    let again = |folder: &Path| Store::open(folder, BOUNDS, 7, 99, &mut |_| {});
+    let again = |folder: &Path| Store::open(folder, BOUNDS, 7, 99, &mut |_| 0);
     assert!(matches!(again(world.folder.path()), Err(OpenError::InUse(_))));
     let file = tempfile::NamedTempFile::new().unwrap();
     let told = again(file.path()).unwrap_err().to_string();
@@ -98,7 +152,7 @@ fn on_a_failing_disk() -> (TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
     symlink("/dev/null", folder.path().join(format!("{:020}-{:016x}.log", 1024, 7))).unwrap();
     // The name is that of the first file of a process that starts at this time, and an empty file is put away at the start.
-    let (store, recovered) = Store::open(folder.path(), BOUNDS, 7, 1, &mut |_| {}).unwrap();
+    let (store, recovered) = Store::open(folder.path(), BOUNDS, 7, 1, &mut |_| 0).unwrap();
     assert_eq!(recovered, Recovered { records: 0, damage: Damage::default() });
     symlink("/dev/null", folder.path().join(format!("{:020}-{:016x}.log", 1024, 7))).unwrap();
     (folder, store)

@@ -1,6 +1,6 @@
 //! The thread that owns the files: takes whatever is waiting, writes it in one go, syncs once, answers all (group commit).
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use runtime::clock::Clock;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -21,8 +21,12 @@ const BATCH_BYTES: usize = 4 * 1024 * 1024;
 #[derive(Debug)]
 pub(super) enum Command {
     Append(Append),
-    /// The next records from this number on.
-    Window(u64, oneshot::Sender<Vec<Stored>>),
+    /// The next records from this number on, without those of users that are stuck.
+    Window {
+        from: u64,
+        stuck: Arc<HashSet<u64>>,
+        answer: oneshot::Sender<Vec<Stored>>,
+    },
     /// Kafka has it.
     Remove(u64),
     /// It is left for a person.
@@ -44,6 +48,8 @@ pub(super) struct Append {
 #[derive(Debug)]
 pub(super) struct Stored {
     pub(super) number: u64,
+    /// As the gate names the user.
+    pub(super) user: u64,
     /// `None`: the disk does not give it back.
     pub(super) body: Option<Vec<u8>>,
 }
@@ -90,7 +96,7 @@ impl Writer {
             for command in batch.drain(..) {
                 match command {
                     Command::Append(append) => self.stage(append, &mut waiting)?,
-                    Command::Window(from, answer) => self.window(from, answer),
+                    Command::Window { from, stuck, answer } => self.window(from, &stuck, answer),
                     Command::Remove(number) => {
                         self.store.remove(number);
                         self.metrics.drained.inc();
@@ -112,7 +118,7 @@ impl Writer {
 
     fn stage(&mut self, append: Append, waiting: &mut Vec<Waiting>) -> Result<(), WriteError> {
         let Append { body, user, now_ms, answer } = append;
-        match self.store.stage(&body, now_ms) {
+        match self.store.stage(&body, user, now_ms) {
             Ok(()) => waiting.push(Waiting { user, answer }),
             Err(full) => self.refuse(Waiting { user, answer }, NotSpooled::Full(full)),
         }
@@ -123,6 +129,7 @@ impl Writer {
         match self.store.commit() {
             Ok(0) => self.measure(),
             Ok(appended) => {
+                fail::fail_point!("s2", |_| std::process::abort());
                 self.metrics.appended.inc_by(appended as u64);
                 self.measure();
                 for waiting in waiting.drain(..) {
@@ -148,17 +155,17 @@ impl Writer {
         let _gone = waiting.answer.send(Err(why));
     }
 
-    fn window(&self, from: u64, answer: oneshot::Sender<Vec<Stored>>) {
-        let stored = |number| match self.store.read(number) {
-            Ok(body) => Some(Stored { number, body }),
+    fn window(&self, from: u64, stuck: &HashSet<u64>, answer: oneshot::Sender<Vec<Stored>>) {
+        let stored = |(number, user)| match self.store.read(number) {
+            Ok(body) => Some(Stored { number, user, body }),
             // Later ones of the same user must not overtake it.
             Err(error) => {
                 tracing::error!(%error, number, "cannot read the spool now; it is tried again");
                 None
             }
         };
-        let numbers = self.store.window(from, self.window);
-        let _gone = answer.send(numbers.into_iter().map_while(stored).collect());
+        let free = self.store.waiting_from(from).filter(|(_, user)| !stuck.contains(user));
+        let _gone = answer.send(free.take(self.window).map_while(stored).collect());
     }
 
     pub(super) fn measure(&self) {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use tokio::{
-    io::AsyncWriteExt as _,
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
     time::{Instant, timeout},
 };
 use wechat::Mode;
@@ -71,11 +72,27 @@ async fn headers_have_bounds_and_two_lengths_are_no_request() {
     house.end().await;
 }
 
+/// A connection that is kept after one request.
+async fn kept(house: &House) -> TcpStream {
+    let mut kept = sent(house.public, b"").await;
+    assert!(!asks_to_leave(&mut kept).await);
+    kept
+}
+
+/// Sends a request and tells whether its answer is the connection's last.
+async fn asks_to_leave(kept: &mut TcpStream) -> bool {
+    kept.write_all(b"GET /nothing HTTP/1.1\r\nHost: g\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\nnot found") {
+        assert_ne!(kept.read_buf(&mut answer).await.unwrap(), 0, "it was kept");
+    }
+    String::from_utf8(answer).unwrap().contains("connection: close")
+}
+
 #[tokio::test]
 async fn connections_above_the_bound_wait_their_turn() {
     let house = House::with(|config| config.limits.connections = 1).await;
-    let first = sent(house.public, b"").await;
-    until(async || house.metric("gateway_connections").await == 1.0).await;
+    let first = kept(&house).await;
     let second = tokio::spawn(wire::exchange_owned(house.public, wire::request("GET", "/nothing", "", b"")));
     // The admin port goes on answering, and the second connection is not let in beside the first.
     for _ in 0..20 {
@@ -84,6 +101,39 @@ async fn connections_above_the_bound_wait_their_turn() {
     }
     drop(first);
     assert_eq!(second.await.unwrap().status, 404);
+    house.end().await;
+}
+
+#[tokio::test]
+async fn whoever_keeps_a_connection_leaves_it_at_the_next_answer_when_others_wait() {
+    let house = House::with(|config| config.limits.connections = 1).await;
+    let mut first = kept(&house).await;
+    let second = tokio::spawn(wire::exchange_owned(house.public, wire::request("GET", "/nothing", "", b"")));
+    let told = async { while !asks_to_leave(&mut first).await {} };
+    timeout(Duration::from_secs(4), told).await.expect("it is told while the second waits");
+    assert_eq!(second.await.unwrap().status, 404);
+    house.end().await;
+}
+
+/// Without a place for anybody else, were they to keep theirs for the three seconds that they may.
+#[tokio::test]
+async fn who_connects_and_sends_no_request_is_closed_when_others_come_and_who_has_sent_one_is_not() {
+    let house = House::with(|config| config.limits.connections = 8).await;
+    let mut kept = kept(&house).await;
+    let mut silent = Vec::new();
+    for n in 0..50 {
+        let begun: &[u8] = if n % 2 == 0 { b"" } else { b"POST /wechat/safe HTTP/1.1\r\nHos" };
+        silent.push(sent(house.public, begun).await);
+    }
+    let pushes = async {
+        for n in 0..20 {
+            assert_eq!(house.push_text("oReader", n).await.status, 200);
+        }
+    };
+    timeout(Duration::from_secs(2), pushes).await.expect("nobody waited for them");
+    assert!(!asks_to_leave(&mut kept).await);
+    assert!(rest(&mut silent[0]).await.is_empty());
+    assert!(house.metric("gateway_connections_crowded_out_total").await >= 43.0);
     house.end().await;
 }
 

@@ -13,6 +13,7 @@ mod logs;
 mod overload;
 mod process;
 mod pushes;
+mod slow;
 mod smuggling;
 mod spool;
 mod spool_process;

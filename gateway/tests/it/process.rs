@@ -22,6 +22,27 @@ fn a_usual_build_has_no_failpoints() {
     assert_eq!(found.code(), Some(1), "it would die when somebody sets a variable");
 }
 
+/// Whatever can be built with failpoints, by the text of its first file. What that file needs is not there, so nothing gets built, but
+/// what it says itself is said.
+#[test]
+fn a_release_build_with_failpoints_is_none() {
+    let says_no = |file: &str, assertions: &str| {
+        let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+        let built = Command::new(rustc)
+            .args(["--edition=2024", "--crate-type=lib", "--emit=metadata", "-o", "/dev/null"])
+            .args(["--cfg", "feature=\"failpoints\"", "-C", &format!("debug-assertions={assertions}")])
+            .arg(format!("{}/../{file}", env!("CARGO_MANIFEST_DIR")))
+            .output()
+            .unwrap();
+        let said = String::from_utf8(built.stderr).unwrap();
+        assert!(!built.status.success() && said.contains("error"), "{said}");
+        said.contains("error: failpoints belong into test builds only")
+    };
+    for file in ["gateway/src/main.rs", "content-service/src/main.rs", "wechat/src/lib.rs"] {
+        assert_eq!((says_no(file, "off"), says_no(file, "on")), (true, false), "{file}");
+    }
+}
+
 #[test]
 fn a_bad_configuration_is_told_whole_with_its_own_exit_code_and_before_any_port_is_bound() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

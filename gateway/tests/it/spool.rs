@@ -1,6 +1,8 @@
 //! Kafka away with a spool: every push is answered 200, and all of them get there, in order per user.
 
-use std::time::Duration;
+mod partition;
+
+use std::{fs, time::Duration};
 
 use futures::future::join_all;
 use gateway::Spool;
@@ -213,5 +215,73 @@ async fn a_record_that_kafka_never_takes_is_set_aside_and_holds_up_nobody() {
     assert_eq!((&ids["oReader"], &ids["oOther"]), (&vec![2], &vec![3]));
     assert_eq!(house.metric("gateway_spool_set_aside_total").await, 1.0);
     house.end().await;
-    assert_eq!(std::fs::read_dir(folder.path().join("aside")).unwrap().count(), 2, "the file and its notes");
+    assert_eq!(fs::read_dir(folder.path().join("aside")).unwrap().count(), 2, "the file and its notes");
+}
+
+#[tokio::test]
+async fn a_file_of_the_spool_that_cannot_be_read_keeps_nobody_from_starting() {
+    let folder = tempfile::tempdir().unwrap();
+    let unreadable = folder.path().join(format!("{:020}-{:016x}.log", 1024, 7));
+    fs::create_dir(&unreadable).unwrap();
+    let house = House::with(with_spool(folder.path())).await;
+    assert_eq!(house.metric("gateway_spool_damaged_total").await, 1.0);
+    assert_eq!(house.push_text("oReader", 1).await.status, 200);
+    house.end().await;
+    assert!(unreadable.exists(), "it is left for a person");
+}
+
+#[tokio::test]
+async fn when_no_next_file_can_be_made_the_answer_is_503_and_what_the_spool_holds_is_not_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let (dir, moved) = (folder.path().join("spool"), folder.path().join("moved"));
+    let house = House::with(|config| {
+        // Then a file has two thousand at most.
+        config.spool = Some(Spool { max_bytes: 32_000, ..Spool::in_folder(&dir) });
+    })
+    .await;
+    house.cluster.broker_down(-1).unwrap();
+    assert_eq!(house.push_text("oReader", 0).await.status, 200);
+    fs::rename(&dir, &moved).unwrap();
+    let mut taken = 1;
+    while house.push_text("oReader", taken).await.status == 200 {
+        taken += 1;
+    }
+    assert!((2..20).contains(&taken), "the file that is open goes on: {taken}");
+    assert_eq!(house.push_text("oOther", 1).await.status, 503, "it is not about one user");
+    assert!(house.metric("gateway_pushes_total{account=\"safe\",result=\"not_spooled\"}").await >= 2.0);
+    fs::rename(&moved, &dir).unwrap();
+    assert_eq!(house.push_text("oReader", taken).await.status, 200, "and it goes on");
+    house.cluster.broker_up(-1).unwrap();
+    drained(&house).await;
+    let ids = house.ids_by_user().await;
+    assert_eq!((ids.len(), &ids["oReader"]), (1, &(0..=taken).collect()));
+    house.end().await;
+}
+
+#[tokio::test]
+async fn a_record_that_the_disk_gives_back_otherwise_holds_up_nothing_of_its_user() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = House::with(with_spool(folder.path())).await;
+    house.cluster.broker_down(-1).unwrap();
+    for n in 1..=2 {
+        assert_eq!(house.push_text("oReader", n).await.status, 200);
+    }
+    let mut entries = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+    let file = entries.find(|path| path.extension().is_some_and(|extension| extension == "log")).unwrap();
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[40] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    // What the drainer has in hand already is as it was.
+    until(async || house.metric("gateway_spool_damaged_total").await == 1.0).await;
+    house.cluster.broker_up(-1).unwrap();
+    drained(&house).await;
+    let appended = async || house.metric("gateway_spool_appended_total").await;
+    until(async || {
+        let before = appended().await;
+        assert_eq!(house.push_text("oReader", 3).await.status, 200);
+        appended().await == before
+    })
+    .await;
+    assert_eq!(house.ids_by_user().await["oReader"], [2, 3]);
+    house.end().await;
 }

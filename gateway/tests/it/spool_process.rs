@@ -1,4 +1,6 @@
-//! A real gateway with a spool: killed, on a disk that is full, fails, or is none.
+//! A real gateway with a spool: killed, or on a disk that is none. `disk` has those that are full, slow, or fail.
+
+mod disk;
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +12,6 @@ use std::{
 };
 
 use rdkafka::mocking::MockCluster;
-use tempfile::TempDir;
 use tokio::{
     process::{Child, Command},
     sync::Mutex,
@@ -210,27 +211,6 @@ async fn a_damaged_spool_is_counted_and_the_rest_of_it_sent() {
     house.end().await;
 }
 
-/// No file of the process may have more than two KiB: what `write` says of a full disk, it says then too.
-#[tokio::test]
-async fn a_disk_that_takes_no_more_is_answered_503_and_the_process_goes_on() {
-    let (folder, cluster) = (tempfile::tempdir().unwrap(), cluster());
-    cluster.broker_down(-1).unwrap();
-    let process =
-        Process::start(&cluster.bootstrap_servers(), folder.path(), "trap '' XFSZ; ulimit -f 4;").await;
-    let mut taken = 0;
-    while process.push("oReader", taken).await.status == 200 {
-        taken += 1;
-    }
-    assert!((1..40).contains(&taken), "{taken}");
-    assert_eq!(process.push("oReader", taken).await.status, 503);
-    cluster.broker_up(-1).unwrap();
-    process.drained().await;
-    until(async || process.push("oReader", taken).await.status == 200).await;
-    let house = House::on(cluster, |_| {}).await;
-    assert_eq!(house.ids_by_user().await["oReader"], (0..=taken).collect::<Vec<_>>());
-    house.end().await;
-}
-
 #[tokio::test]
 async fn a_folder_that_cannot_be_written_is_told_at_the_start() {
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -239,36 +219,4 @@ async fn a_folder_that_cannot_be_written_is_told_at_the_start() {
     let told = String::from_utf8(gateway.stderr).unwrap();
     assert_eq!(gateway.status.code(), Some(1), "{told}");
     assert!(told.contains("spool.dir") && told.contains(file.path().to_str().unwrap()), "{told}");
-}
-
-/// The system call, as it answers on a failing disk.
-fn failing_sync() -> (TempDir, String) {
-    let folder = tempfile::tempdir().unwrap();
-    let (source, library) = (folder.path().join("sync.c"), folder.path().join("sync.so"));
-    fs::write(&source, "#include <errno.h>\nint fdatasync(int fd) { errno = EIO; return -1; }\n").unwrap();
-    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
-    let compiled = StdCommand::new(compiler)
-        .args(["-shared", "-fPIC", "-o"])
-        .arg(&library)
-        .arg(&source)
-        .status()
-        .unwrap();
-    assert!(compiled.success());
-    let preload = format!("LD_PRELOAD='{}'", library.display());
-    (folder, preload)
-}
-
-#[tokio::test]
-async fn after_a_failed_sync_nothing_is_acknowledged_and_the_process_ends_and_says_what_to_do() {
-    let folder = tempfile::tempdir().unwrap();
-    let (_library, preload) = failing_sync();
-    let (mut command, public, admin) = gateway("127.0.0.1:1", folder.path(), &preload, &[]);
-    let child = command.stderr(Stdio::piped()).spawn().unwrap();
-    let process = Process::of(child, public, admin);
-    process.ready().await;
-    assert_eq!(process.push("oReader", 1).await.status, 503);
-    let ended = process.child.wait_with_output().await.unwrap();
-    let told = String::from_utf8(ended.stderr).unwrap();
-    assert_eq!(ended.status.code(), Some(1), "{told}");
-    assert!(told.contains("fdatasync") && told.contains("start the gateway again"), "{told}");
 }

@@ -105,6 +105,35 @@ async fn f27_a_topic_that_refuses_a_running_gateway_is_answered_503_and_told_unt
     assert!(mended.elapsed() < MENDED, "{:?}", mended.elapsed());
 }
 
+/// F20: the partitions get another leader, thirty times while pushes come.
+#[tokio::test]
+async fn f20_when_partitions_move_to_another_broker_pushes_take_half_a_second_longer_at_most() {
+    const PUSHES: usize = 150;
+    let cluster = MockCluster::new(3).unwrap();
+    cluster.create_topic(proto::EVENTS.name, 3, 3).unwrap();
+    cluster.create_topic(proto::ITEMS.name, 1, 1).unwrap();
+    let house = House::on(cluster, |_| {}).await;
+    let mut times = [const { Vec::new() }; 2];
+    for n in 0..PUSHES {
+        let has_moved = n % 5 == 4;
+        if has_moved {
+            let leader = i32::try_from(n / 5 % 3).unwrap() + 1;
+            for partition in 0..3 {
+                house.cluster.partition_leader(proto::EVENTS.name, partition, Some(leader)).unwrap();
+            }
+        }
+        let started = Instant::now();
+        assert_eq!(house.push_text(&format!("oReader{}", n % 7), n).await.status, 200);
+        times[usize::from(has_moved)].push(started.elapsed());
+    }
+    let [usual, moved] = times.map(|times| times.into_iter().max().unwrap());
+    assert!(moved < usual + Duration::from_millis(500), "{moved:?}, and {usual:?} without a move");
+    let mut ids: Vec<usize> = house.ids_by_user().await.into_values().flatten().collect();
+    ids.sort_unstable();
+    assert_eq!(ids, (0..PUSHES).collect::<Vec<_>>());
+    house.end().await;
+}
+
 /// F26: the broker finds the one record under way out of order, which librdkafka cannot explain; its producer never sends again.
 #[tokio::test]
 async fn f26_after_a_fatal_error_of_the_producer_liveness_fails_and_the_next_process_sends_what_was_taken() {

@@ -55,13 +55,18 @@ pub(crate) async fn exchange(address: SocketAddr, bytes: &[u8]) -> Reply {
     Reply::parse(&rest(&mut sent(address, bytes).await).await)
 }
 
-/// [`exchange`] from another address of the loopback.
-pub(crate) async fn exchange_from(source: Ipv4Addr, address: SocketAddr, bytes: &[u8]) -> Reply {
+/// A connection from another address of the loopback on which `bytes` have been sent.
+pub(crate) async fn sent_from(source: Ipv4Addr, address: SocketAddr, bytes: &[u8]) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind((source, 0).into()).unwrap();
     let mut stream = socket.connect(address).await.unwrap();
     stream.write_all(bytes).await.unwrap();
-    Reply::parse(&rest(&mut stream).await)
+    stream
+}
+
+/// [`exchange`] from another address of the loopback.
+pub(crate) async fn exchange_from(source: Ipv4Addr, address: SocketAddr, bytes: &[u8]) -> Reply {
+    Reply::parse(&rest(&mut sent_from(source, address, bytes).await).await)
 }
 
 /// The bytes of a request after which the connection closes.

@@ -83,6 +83,9 @@ fn nesting_and_size_are_bounded() {
     assert_eq!(refused(&"<xml>".repeat(100_000)), Unreadable::Depth);
     assert_eq!(refused(&format!("<xml>{}</xml>", "<a/>".repeat(200_000))), Unreadable::Size);
     assert_eq!(refused(&format!("<xml>{}</xml>", "<a/>".repeat(2_000_000))), Unreadable::Size);
+    let pieces = |count| format!("<xml><a>{}</a></xml>", "&".repeat(count));
+    assert_eq!(leaves(&pieces(MAX_PIECES)).len(), 1);
+    assert_eq!(refused(&pieces(MAX_PIECES + 1)), Unreadable::Size);
     assert_eq!(refused(&format!("{{\"a\":{}", "[".repeat(100_000))), Unreadable::Depth);
     assert_eq!(refused(&format!("{{\"a\":[{}0]}}", "0,".repeat(100_000))), Unreadable::Size);
 }

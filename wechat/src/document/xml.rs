@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use quick_xml::events::Event;
 use quick_xml::reader::Reader;
 
-use super::{MAX_DEPTH, MAX_NODES, Unreadable};
+use super::{MAX_DEPTH, MAX_NODES, MAX_PIECES, Unreadable};
 
 const ROOT: &str = "xml";
 
@@ -24,6 +24,8 @@ struct Walker<'a, V> {
     inside_root: bool,
     root_seen: bool,
     nodes: usize,
+    /// Pieces of text: what stands between elements and references, and references.
+    pieces: usize,
 }
 
 pub(super) fn walk<'a>(
@@ -44,6 +46,7 @@ pub(super) fn walk<'a>(
         inside_root: false,
         root_seen: false,
         nodes: 0,
+        pieces: 0,
     };
     loop {
         let start = position(&reader);
@@ -126,6 +129,10 @@ impl<'a, V: FnMut(&[Cow<'a, str>], Cow<'a, str>)> Walker<'a, V> {
     }
 
     fn append(&mut self, start: usize, more: Cow<'a, str>) -> Result<(), Unreadable> {
+        self.pieces += 1;
+        if self.pieces > MAX_PIECES {
+            return Err(Unreadable::Size);
+        }
         if !self.inside_root {
             return if blank(&more) { Ok(()) } else { Err(Unreadable::Syntax(start)) };
         }
