@@ -17,11 +17,11 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use wechat::{
     account::{AccountKind, RuleSet},
-    api, errcode,
+    api,
 };
 
 use crate::{
-    breaker::{Breaker, Word},
+    breaker::{Breaker, Stop, Word, what_to_do},
     config,
     metrics::Metrics,
     places::Places,
@@ -191,7 +191,7 @@ impl Account {
             return Ok(Right::Others(stop));
         }
         let right = self.stops.probe(&self.app_id, now_ms).await?;
-        self.breaker.learn(match &right {
+        self.learn(match &right {
             Right::Open => None,
             Right::Mine(stop) | Right::Others(stop) => Some(stop.clone()),
         });
@@ -202,22 +202,32 @@ impl Account {
     pub fn hear(&self, word: &Word, user: &str, probe_ms: Option<i64>, now_ms: i64) {
         if let Some(stop) = self.breaker.hear(word, user, probe_ms, now_ms) {
             self.metrics.accounts().stop(&self.name);
-            let what_to_do = remedy(word.errcode());
-            tracing::error!(
-                account = self.name,
-                why = stop.why,
-                errcode = word.errcode(),
-                until_ms = stop.until_ms,
-                what_to_do,
-                "account stopped: its events are refused"
-            );
+            self.tell(&stop, word.errcode());
         }
     }
 
+    /// Takes over what all replicas know. A stop that is new here is told here too: whoever looks for it may read this log only.
+    pub fn learn(&self, known: Option<Stop>) {
+        if let Some(stop) = self.breaker.learn(known) {
+            self.tell(&stop, stop.errcode());
+        }
+    }
+
+    fn tell(&self, stop: &Stop, errcode: Option<i32>) {
+        tracing::error!(
+            account = self.name,
+            why = stop.why,
+            errcode,
+            until_ms = stop.until_ms,
+            what_to_do = what_to_do(errcode),
+            "account stopped: its events are refused"
+        );
+    }
+
     /// Sets the gauges of the account.
-    pub fn count(&self) {
+    pub fn count(&self, now_ms: i64) {
         let metrics = self.metrics.accounts();
-        metrics.stopped(&self.name, self.breaker.held().is_some());
+        metrics.stopped(&self.name, self.breaker.held().is_some_and(|stop| stop.lasts(now_ms)));
         metrics.token_calls(&self.name, self.client.token_calls());
     }
 
@@ -243,11 +253,6 @@ impl Account {
             }
         }
     }
-}
-
-/// What a person can do about a stop.
-fn remedy(errcode: Option<i32>) -> &'static str {
-    errcode.map_or("nothing answers: look at the way to the platform's API", errcode::remedy)
 }
 
 fn client(

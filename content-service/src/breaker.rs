@@ -1,5 +1,7 @@
 //! Whether one account may send, as far as this process knows; [`crate::stops`] makes all replicas know the same.
 
+mod stop;
+
 use std::{
     collections::HashSet,
     hash::{BuildHasher as _, RandomState},
@@ -8,59 +10,16 @@ use std::{
 
 use tokio::sync::{Notify, watch};
 
+pub use stop::{Stop, what_to_do};
+
 /// So many events in a row that the platform could not be reached for, and the account is stopped.
 const FAILURES: u32 = 16;
 /// So many users in a row of whom the platform says that they are limited, and it is the account that is.
 const LIMITED: usize = 5;
-/// A platform that could not be reached is tried again so often, by one event of the whole fleet.
-const UNREACHED_MS: i64 = 10_000;
 /// An account that the platform has stopped is tried so often, by one event of the whole fleet.
 pub const TRIED_EVERY_MS: i64 = 60_000;
 /// “user limited”: one user, or the account, if it is said of every user.
 pub const USER_LIMITED: i32 = 50_002;
-
-/// An account that gets nothing for a while.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stop {
-    /// Until when at least, Unix milliseconds.
-    pub until_ms: i64,
-    /// Not before then may one event try whether it is over, Unix milliseconds.
-    pub probe_ms: i64,
-    /// And then so often.
-    pub every_ms: i64,
-    /// Why.
-    pub why: String,
-}
-
-impl Stop {
-    /// A stop by the platform that is over, or tried, at one time.
-    #[must_use]
-    pub fn until(until_ms: i64, why: impl Into<String>) -> Self {
-        Self { until_ms, probe_ms: until_ms, every_ms: TRIED_EVERY_MS, why: why.into() }
-    }
-
-    /// Nothing gets through to the platform; it has not stopped anybody.
-    fn unreached(now_ms: i64, why: &str) -> Self {
-        Self { every_ms: UNREACHED_MS, ..Self::until(now_ms + UNREACHED_MS, why) }
-    }
-
-    /// Reads what the scripts write: `until|probe|every|why`.
-    #[must_use]
-    pub fn read(text: &str) -> Option<Self> {
-        let mut fields = text.splitn(4, '|');
-        let mut number = || fields.next()?.parse().ok();
-        let (until_ms, probe_ms, every_ms) = (number()?, number()?, number()?);
-        Some(Self { until_ms, probe_ms, every_ms, why: fields.next()?.to_owned() })
-    }
-
-    /// Both at once: the longer holds.
-    fn and(self, held: Option<&Self>) -> Self {
-        let Some(held) = held else { return self };
-        let longer = if held.until_ms > self.until_ms { held } else { &self };
-        let probe_ms = held.probe_ms.max(self.probe_ms);
-        Self { probe_ms, ..longer.clone() }
-    }
-}
 
 /// What one answer says of the account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,6 +68,13 @@ pub enum News {
     Lifted {
         /// As its right said.
         probe_ms: i64,
+    },
+    /// The event that had the right to try until this time has not tried.
+    Returned {
+        /// As its right said.
+        probe_ms: i64,
+        /// From now on another may.
+        now_ms: i64,
     },
 }
 
@@ -224,6 +190,21 @@ impl Breaker {
         }
     }
 
+    /// The right to try until `probe_ms` was not used: another event may try at once.
+    pub fn give_back(&self, probe_ms: i64, now_ms: i64) {
+        let returned = self.held.send_if_modified(|held| {
+            let stop = held.stop.as_mut().filter(|stop| stop.probe_ms == probe_ms && held.news.is_none());
+            stop.is_some_and(|stop| {
+                stop.probe_ms = now_ms;
+                held.news = Some(News::Returned { probe_ms, now_ms });
+                true
+            })
+        });
+        if returned {
+            self.happened.notify_one();
+        }
+    }
+
     /// What the other replicas have to be told.
     #[must_use]
     pub fn news(&self) -> Option<News> {
@@ -241,15 +222,20 @@ impl Breaker {
         });
     }
 
-    /// Takes over what all replicas know, unless something has happened here since.
-    pub fn learn(&self, known: Option<Stop>) {
+    /// Takes over what all replicas know, unless something has happened here since. Returns a stop that was not known here, or not for
+    /// this reason.
+    pub fn learn(&self, known: Option<Stop>) -> Option<Stop> {
+        let mut news = None;
         self.held.send_if_modified(|held| {
             let other = held.news.is_none() && held.stop != known;
             if other {
+                let why = held.stop.take().map(|held| held.why);
+                news = known.clone().filter(|stop| why.as_ref() != Some(&stop.why));
                 held.stop = known;
             }
             other
         });
+        news
     }
 
     /// Resolves when nobody may try, at once if it is so. Cancel safe.
@@ -262,10 +248,11 @@ impl Breaker {
         }
     }
 
-    /// Resolves when there is no stop, at once if there is none. Cancel safe.
-    pub async fn until_lifted(&self) {
+    /// Resolves when there is no stop for this reason, at once if there is none. Cancel safe.
+    pub async fn until_over(&self, why: &str) {
         let mut changes = self.held.subscribe();
-        if changes.wait_for(|held| held.stop.is_none()).await.is_err() {
+        let over = |held: &Held| held.stop.as_ref().is_none_or(|stop| stop.why != why);
+        if changes.wait_for(over).await.is_err() {
             std::future::pending::<()>().await;
         }
     }

@@ -22,6 +22,8 @@ pub struct Case<'a> {
     pub trace: TraceParent,
     /// The right to work on it.
     pub mine: &'a Assignment,
+    /// It has given way to newer events, and nothing is sent for it.
+    pub superseded: bool,
     /// Where it stands in the ledger.
     pub place: Place,
 }

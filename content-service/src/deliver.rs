@@ -3,12 +3,13 @@
 mod check;
 mod hopeless;
 mod leave;
+mod tries;
 mod verdict;
 
 use std::time::Duration;
 
 use proto::reply::{Outcome, UnknownPolicy};
-use runtime::{backoff::Backoff, clock::Clock};
+use runtime::clock::Clock;
 use tokio::time::Instant;
 use wechat::api::Sent;
 
@@ -22,6 +23,7 @@ use crate::{
     watchdog::step,
 };
 pub use leave::{NoLeave, Slot};
+use tries::Tries;
 use verdict::Verdict;
 
 /// A part whose arming was confirmed longer ago than this is not sent: the process may have slept.
@@ -36,16 +38,6 @@ pub struct Deliverer {
     terms: config::Delivery,
     clock: Clock,
     metrics: Metrics,
-}
-
-/// What a delivery remembers from try to try.
-struct Tries {
-    failed: u32,
-    backoff: Backoff,
-    /// The platform wants to be left alone for a while, and then gets this event again.
-    waits: bool,
-    /// The right to try a stopped account, taken and not used yet.
-    right: Option<i64>,
 }
 
 /// Why a try came to nothing.
@@ -74,19 +66,23 @@ impl Deliverer {
         entry: &mut Entry,
         mut slot: Option<Slot>,
     ) -> Result<(), Abandoned> {
-        let backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(8));
-        let mut tries = Tries { failed: 0, backoff, waits: false, right: None };
+        let mut tries = Tries::new();
         loop {
             match entry.state {
-                State::Settled | State::Closed => return Ok(()),
+                State::Settled | State::Closed => {
+                    tries.leave(&mut slot);
+                    if let Some(probe_ms) = tries.untried() {
+                        account.breaker.give_back(probe_ms, self.clock.now_ms());
+                    }
+                    return Ok(());
+                }
                 State::Elsewhere => {
-                    slot = None;
+                    tries.leave(&mut slot);
                     let again = self.may_repeat(case, account, entry);
                     self.wait_for_other(&case.place, case.mine, entry, again).await?;
                 }
                 State::Reserved => {
-                    // Whoever holds one place must not wait for another.
-                    tries.right = slot.take().and_then(|mut slot| slot.take_right());
+                    tries.leave(&mut slot);
                     slot = self.arm(case, account, entry, &mut tries).await?;
                 }
                 State::Armed(since) => {
@@ -146,7 +142,6 @@ impl Deliverer {
         case: &Case<'_>,
         account: &Account,
         entry: &mut Entry,
-        tries: &mut Tries,
         (errcode, reason): (Option<i32>, String),
     ) -> Result<(), Abandoned> {
         let at_ms = self.clock.now_ms();
@@ -154,12 +149,7 @@ impl Deliverer {
         let part = PartEnd { unknown: before.unknown + 1, ..before };
         let end = End { outcome: Outcome::Unknown, reason, until_ms: 0, at_ms };
         let again = self.may_repeat(case, account, entry);
-        self.ledger.unknown(&case.place, case.mine, entry, part, end, again).await?;
-        if entry.state != State::Reserved {
-            return Ok(());
-        }
-        self.metrics.sent_again("playbook");
-        case.mine.pause(tries.backoff.pause()).await
+        self.ledger.unknown(&case.place, case.mine, entry, part, end, again).await
     }
 
     async fn arm(
@@ -174,7 +164,7 @@ impl Deliverer {
             self.ledger.give_up(&case.place, case.mine, entry, None, end).await?;
             return Ok(None);
         }
-        match self.slot_with(account, tries.right.take()).await {
+        match self.slot_with(account, &mut tries.right).await {
             Ok(slot) => {
                 self.ledger.arm(&case.place, case.mine, entry).await?;
                 Ok(Some(slot))
@@ -195,27 +185,37 @@ impl Deliverer {
         let Some(part) = entry.reply.parts.get(entry.part) else {
             return self.ledger.not_sent(&case.place, case.mine, entry).await;
         };
-        let lapsed = self.lapsed(entry).is_some();
-        if lapsed || armed.elapsed() > FRESH || !case.mine.holds() {
-            *slot = None;
-            if !lapsed {
+        let over = self.too_old(case.event.occurred_at_ms).or_else(|| self.lapsed(entry)).is_some();
+        if over || armed.elapsed() > FRESH || !case.mine.holds() {
+            if !over {
                 self.metrics.fenced();
             }
             self.ledger.not_sent(&case.place, case.mine, entry).await?;
+            // Not before: what the ledger calls sending has a place, or a kill would leave more of it than there are.
+            tries.leave(slot);
             return case.mine.pause(Duration::from_millis(1)).await;
         }
         step("send");
-        let started = Instant::now();
+        let (started, began_ms) = (Instant::now(), self.clock.now_ms());
         fail::fail_point!("c6", |_| std::process::abort());
-        let ours = || case.mine.holds();
-        let sent = account.client.send_while(&part.message, config::BEGIN_WITHIN, &ours).await;
+        let may_leave = || self.may_leave(case.mine, armed);
+        let sent = account.client.send_while(&part.message, config::BEGIN_WITHIN, &may_leave).await;
         fail::fail_point!("c8", |_| std::process::abort());
         self.metrics.sent(started.elapsed());
         if !matches!(sent, Sent::NotSent { .. }) {
             entry.tried();
         }
-        let verdict = self.heed(account, case.user, slot.as_mut(), sent);
+        let verdict = self.heed(account, case.user, slot.as_mut(), sent, began_ms);
         self.after(case, account, entry, tries, verdict, slot).await
+    }
+
+    /// Asked directly before the first byte: the process may have slept since the arming.
+    fn may_leave(&self, mine: &Assignment, armed: Instant) -> bool {
+        let may = mine.holds() && armed.elapsed() <= config::BEGIN_WITHIN;
+        if !may {
+            self.metrics.fenced();
+        }
+        may
     }
 
     async fn after(
@@ -246,19 +246,24 @@ impl Deliverer {
                 self.ledger.settle(&case.place, case.mine, entry, part, end, closes).await
             }
             Verdict::Unknown { errcode, reason } => {
+                self.unknown(case, account, entry, (errcode, reason)).await?;
                 *slot = None;
-                self.unknown(case, account, entry, tries, (errcode, reason)).await
+                if entry.state != State::Reserved {
+                    return Ok(());
+                }
+                self.metrics.sent_again("playbook");
+                case.mine.pause(tries.backoff.pause()).await
             }
             Verdict::NotTaken { errcode, reason, stop, rest } => {
-                *slot = None;
                 self.ledger.not_sent(&case.place, case.mine, entry).await?;
-                tries.waits = stop.is_some();
+                tries.leave(slot);
+                tries.met = stop.map(|stop| stop.why).or(tries.met.take());
                 self.again(case, account, entry, tries, Failed { reason: &reason, errcode, rest }).await
             }
         }
     }
 
-    /// Pauses before the next try, or gives up after the last. A stop of the account ends the pause.
+    /// Pauses before the next try, or gives up after the last. A stop of the account ends the pause of who may not try it.
     async fn again(
         &self,
         case: &Case<'_>,
@@ -282,7 +287,7 @@ impl Deliverer {
         let pause = rest.unwrap_or_else(|| tries.backoff.pause());
         tokio::select! {
             paused = case.mine.pause(pause) => paused,
-            () = account.breaker.until_stopped(|| self.clock.now_ms()) => Ok(()),
+            () = account.breaker.until_stopped(|| self.clock.now_ms()), if tries.right.is_none() => Ok(()),
         }
     }
 }

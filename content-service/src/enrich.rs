@@ -46,7 +46,7 @@ impl Known {
 /// [`Abandoned`] when the partition is given up while Redis is away.
 pub async fn enrich(rooms: &Rooms, case: &Case<'_>) -> Result<Known, Abandoned> {
     step("enrich");
-    if case.event.openid.is_empty() {
+    if case.superseded || case.event.openid.is_empty() {
         return Ok(Known::Away);
     }
     let erases = matches!(case.event.kind, Some(Kind::Unsubscribed(_)));

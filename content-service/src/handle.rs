@@ -11,11 +11,11 @@ use proto::{
     event::Event,
     reply::{Outcome, Reply},
 };
-use runtime::{clock::Clock, trace::TraceParent};
+use runtime::clock::Clock;
 
 use crate::{
     accounts::Accounts,
-    assignment::{Abandoned, Assignment},
+    assignment::Abandoned,
     case::Case,
     catalogue::Catalogue,
     config,
@@ -35,6 +35,8 @@ use crate::{
 pub use desk::tend;
 use propose::propose;
 use set_aside::set_aside;
+
+const NOT_CONFIGURED: &str = "account not configured";
 
 /// The rooms, and what they share.
 #[derive(Debug)]
@@ -81,9 +83,9 @@ async fn handle(rooms: &Rooms, case: &Case<'_>) -> Result<Option<Reply>, Abandon
     let mut proposal = propose(rooms, case, known).await;
     let slot = leave_to_send(rooms, case, &mut proposal).await;
     let mut entry = rooms.ledger.reserve(&case.place, case.mine, proposal, slot.is_some()).await?;
-    match case.account {
-        Some(account) => rooms.deliverer.deliver(case, account, &mut entry, slot).await?,
-        None => leave(rooms, case, &mut entry).await?,
+    match (case.account, unsent(case)) {
+        (Some(account), None) => rooms.deliverer.deliver(case, account, &mut entry, slot).await?,
+        (_, reason) => leave(rooms, case, &mut entry, reason.unwrap_or(NOT_CONFIGURED)).await?,
     }
     tell(rooms, case, entry).await
 }
@@ -123,10 +125,18 @@ async fn leave_to_send(rooms: &Rooms, case: &Case<'_>, proposal: &mut Proposal) 
     slot.filter(|_| proposal.end.is_none())
 }
 
-/// An entry of an account that is no longer configured: nobody can send it.
-async fn leave(rooms: &Rooms, case: &Case<'_>, entry: &mut Entry) -> Result<(), Abandoned> {
-    let reason = "account not configured".to_owned();
-    let end = End { outcome: Outcome::Suppressed, reason, until_ms: 0, at_ms: rooms.clock.now_ms() };
+/// Why nothing may be sent for an event, whatever its playbook says and whatever was reserved for it before.
+fn unsent(case: &Case<'_>) -> Option<&'static str> {
+    match case.account {
+        None => Some(NOT_CONFIGURED),
+        Some(_) => case.superseded.then_some("superseded by newer events"),
+    }
+}
+
+/// An entry that nobody may send (any more).
+async fn leave(rooms: &Rooms, case: &Case<'_>, entry: &mut Entry, reason: &str) -> Result<(), Abandoned> {
+    let (reason, at_ms) = (reason.to_owned(), rooms.clock.now_ms());
+    let end = End { outcome: Outcome::Suppressed, reason, until_ms: 0, at_ms };
     rooms.deliverer.without_sending(&case.place, case.mine, entry, end).await
 }
 
@@ -149,7 +159,7 @@ impl Rooms {
         match &work.record.content {
             Content::Event(event) => {
                 let user = proto::record_key(&event.app_id, &event.openid);
-                handle(self, &self.case(event, &user, work.record.trace, &work.mine, fence)).await
+                handle(self, &self.case(event, &user, work, fence)).await
             }
             Content::Unreadable(why) => set_aside(self, work, why, fence).await,
         }
@@ -167,23 +177,17 @@ impl Rooms {
         set_aside(self, work, &why, self.fence(work) + "/panic").await
     }
 
-    fn case<'a>(
-        &'a self,
-        event: &'a Event,
-        user: &'a str,
-        trace: TraceParent,
-        mine: &'a Assignment,
-        fence: String,
-    ) -> Case<'a> {
+    fn case<'a>(&'a self, event: &'a Event, user: &'a str, work: &'a Work, fence: String) -> Case<'a> {
         let account = self.accounts.get(&event.app_id).map(Arc::as_ref);
         let playbook = account.map(|account| account.playbook());
         let place = self.ledger.place(user, &event.id, fence);
-        Case { event, account, playbook, user, trace, mine, place }
+        let Work { record, mine, superseded, .. } = work;
+        Case { event, account, playbook, user, trace: record.trace, mine, superseded: *superseded, place }
     }
 
     /// Unique for this piece of work; a repeat of a ledger call carries the same.
     fn fence(&self, work: &Work) -> String {
-        let Work { partition, offset, mine, .. } = work;
-        format!("{}/{}/{partition}/{offset}", self.owner, mine.generation())
+        let Work { partition, offset, reading, mine, .. } = work;
+        format!("{}/{}/{partition}/{offset}/{reading}", self.owner, mine.generation())
     }
 }

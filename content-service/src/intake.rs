@@ -12,6 +12,11 @@ use crate::{
     watermark::Watermark,
 };
 
+/// So many events of one user wait for those before them; the next one takes the place of the oldest.
+const LONGEST_LANE: usize = 64;
+/// One part in so many of a partition's buffer is kept free of any single account, where there are several.
+const KEPT: usize = 8;
+
 /// One record to work on.
 #[derive(Debug)]
 pub struct Work {
@@ -23,8 +28,12 @@ pub struct Work {
     pub offset: i64,
     /// In which reading of its partition it came: see [`Watermark::start`].
     pub reading: u64,
+    /// Its account's index.
+    pub account: usize,
     /// Its lane: the record key.
     pub lane: LaneKey,
+    /// Too many of its user or account wait: it has given way to a newer one, and is told at once that nothing is sent for it.
+    pub superseded: bool,
     /// The right to work on it.
     pub mine: Assignment,
     /// When it was taken.
@@ -57,9 +66,13 @@ pub enum Jump {
 #[derive(Debug)]
 pub struct Intake {
     lanes: Lanes<Work>,
+    accounts: usize,
     partitions: HashMap<i32, Partition>,
     generation: u64,
     buffer: usize,
+    /// Of one account in the buffer of one partition.
+    most: usize,
+    longest_lane: usize,
 }
 
 #[derive(Debug)]
@@ -69,17 +82,29 @@ struct Partition {
     /// The offset that comes next, where that is known.
     next: Option<i64>,
     committed: Option<i64>,
-    waiting: usize,
+    /// By account.
+    waiting: Vec<usize>,
     running: usize,
+    /// Of those that run.
+    superseded: usize,
     paused: bool,
+}
+
+impl Partition {
+    fn held(&self) -> usize {
+        self.waiting.iter().sum::<usize>() + self.superseded
+    }
 }
 
 impl Intake {
     /// Nothing is under way. `buffer`: records that may wait per partition.
     #[must_use]
     pub fn new(accounts: usize, bounds: Bounds, buffer: usize) -> Self {
-        let lanes = Lanes::new(accounts, bounds);
-        Self { lanes, partitions: HashMap::new(), generation: 0, buffer: buffer.max(1) }
+        let (lanes, buffer) = (Lanes::new(accounts, bounds), buffer.max(1));
+        // With places of their own there are several accounts: one that has become slow must not fill what the others wait in.
+        let most = if bounds.own > 0 { buffer - buffer / KEPT } else { usize::MAX };
+        let (partitions, accounts) = (HashMap::new(), accounts.max(1));
+        Self { lanes, accounts, partitions, generation: 0, buffer, most, longest_lane: LONGEST_LANE }
     }
 
     /// A partition is ours from now on. `next`: what the group has committed, if anything.
@@ -90,8 +115,9 @@ impl Intake {
             mark: Watermark::default(),
             next,
             committed: None,
-            waiting: 0,
+            waiting: vec![0; self.accounts],
             running: 0,
+            superseded: 0,
             paused: false,
         };
         if let Some(old) = self.partitions.insert(partition, new) {
@@ -111,13 +137,23 @@ impl Intake {
         let lane =
             if key.is_empty() { Bytes::from(format!("{partition}")) } else { Bytes::copy_from_slice(key) };
         let mine = held.mine.clone();
-        let work =
-            Work { record, partition, offset, reading, lane: lane.clone(), mine, arrived: Instant::now() };
-        held.waiting += 1;
-        self.lanes.push(account, &lane, work);
-        let start = self.start();
+        let account = account.min(self.accounts - 1);
+        let work = Work {
+            record,
+            partition,
+            offset,
+            reading,
+            account,
+            lane,
+            superseded: false,
+            mine,
+            arrived: Instant::now(),
+        };
+        held.waiting[account] += 1;
+        let mut start = self.queue(work).into_iter().collect::<Vec<_>>();
+        start.extend(self.start());
         let held =
-            self.partitions.get_mut(&partition).filter(|held| !held.paused && held.waiting >= self.buffer);
+            self.partitions.get_mut(&partition).filter(|held| !held.paused && held.held() >= self.buffer);
         let pause = held.map(|held| {
             held.paused = true;
             partition
@@ -125,11 +161,33 @@ impl Intake {
         Next { start, pause, jump, ..Next::default() }
     }
 
+    /// Puts work behind its user's other work. Where too much waits already, it takes the place of the oldest, which is returned to
+    /// be ended at once.
+    fn queue(&mut self, work: Work) -> Option<Work> {
+        let (account, lane) = (work.account, work.lane.clone());
+        let of_account = self.partitions.get(&work.partition).map_or(0, |held| held.waiting[account]);
+        if self.lanes.waiting(&lane) < self.longest_lane && of_account <= self.most {
+            self.lanes.push(account, &lane, work);
+            return None;
+        }
+        let mut oldest = self.lanes.replace(account, &lane, work, |work| work.record.may_give_way())?;
+        oldest.superseded = true;
+        if let Some(held) = self.of(&oldest) {
+            held.waiting[oldest.account] -= 1;
+            held.running += 1;
+            held.superseded += 1;
+        }
+        Some(oldest)
+    }
+
     /// Work has ended. `done`: it has its outcome; otherwise it was abandoned.
     pub fn finish(&mut self, work: &Work, done: bool) -> Next {
-        self.lanes.finish(&work.lane);
+        if !work.superseded {
+            self.lanes.finish(&work.lane);
+        }
         if let Some(held) = self.of(work) {
             held.running -= 1;
+            held.superseded -= usize::from(work.superseded);
             if done {
                 held.mark.done(work.offset, work.reading);
             }
@@ -137,7 +195,7 @@ impl Intake {
         let start = self.start();
         let room = self.buffer / 2;
         // Whatever has just started may have made room in its own partition, so all are looked at.
-        let roomy = self.partitions.iter_mut().filter(|(_, held)| held.paused && held.waiting <= room);
+        let roomy = self.partitions.iter_mut().filter(|(_, held)| held.paused && held.held() <= room);
         let resume = roomy.map(|(partition, held)| {
             held.paused = false;
             *partition
@@ -207,7 +265,7 @@ impl Intake {
         let mut start = Vec::new();
         while let Some(work) = self.lanes.start() {
             if let Some(held) = self.of(&work) {
-                held.waiting -= 1;
+                held.waiting[work.account] -= 1;
                 held.running += 1;
             }
             start.push(work);

@@ -5,8 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::*;
-use rdkafka::{Timestamp, message::OwnedMessage};
+use super::{tests::record, *};
 
 /// Walks through all choices: each run repeats the prefix of the one before it and differs in its last choice that can.
 #[derive(Default)]
@@ -58,6 +57,7 @@ type Log = [&'static [&'static str]; 2];
 
 const LONG: Log = [&["u", "v", "u"], &["w", "w"]];
 const DEEP: Log = [&["u", "v", "u"], &[]];
+const HOT: Log = [&["u", "u", "u", "u"], &[]];
 const WIDE: Log = [&["u", "v"], &["w"]];
 
 /// The intake, and what must be true of it, told by other means.
@@ -78,6 +78,7 @@ struct Run {
     newest: [Option<i64>; 2],
     /// The last that was started of a user.
     started: HashMap<LaneKey, usize>,
+    superseded: usize,
 }
 
 impl Run {
@@ -99,6 +100,7 @@ impl Run {
             readings: [0, 0],
             newest: [None, None],
             started: HashMap::new(),
+            superseded: 0,
         }
     }
 
@@ -150,14 +152,8 @@ impl Run {
         let place = (self.generations[p], self.readings[p], partition, offset);
         self.numbers.insert(place, self.takes);
         self.takes += 1;
-        let raw = OwnedMessage::new(None, None, String::new(), Timestamp::NotAvailable, 0, 0, None);
-        let next = self.intake.take(
-            0,
-            partition,
-            offset,
-            self.log[p][offset as usize].as_bytes(),
-            Record::read(raw),
-        );
+        let user = self.log[p][offset as usize].as_bytes();
+        let next = self.intake.take(0, partition, offset, user, record());
         self.start(next.start);
     }
 
@@ -165,9 +161,16 @@ impl Run {
         for work in works {
             let place = (work.mine.generation(), work.reading, work.partition, work.offset);
             let number = self.numbers[&place];
-            let before = self.started.insert(work.lane.clone(), number);
-            assert!(before.is_none_or(|before| before < number), "a user's records start as they were taken");
-            assert!(self.running.iter().all(|(_, other)| other.lane != work.lane), "one at a time per user");
+            if !work.superseded {
+                let before = self.started.insert(work.lane.clone(), number);
+                assert!(
+                    before.is_none_or(|before| before < number),
+                    "a user's records start as they were taken"
+                );
+                let alone = |(_, other): &(usize, Work)| other.superseded || other.lane != work.lane;
+                assert!(self.running.iter().all(alone), "one at a time per user");
+            }
+            self.superseded += usize::from(work.superseded);
             self.running.push((number, work));
         }
     }
@@ -207,7 +210,7 @@ impl Run {
         }
     }
 
-    fn ends(mut self, choices: &mut Choices) {
+    fn ends(mut self, choices: &mut Choices) -> usize {
         loop {
             let steps = self.steps();
             if steps.is_empty() {
@@ -220,6 +223,7 @@ impl Run {
         let all = self.newest.iter().zip(self.log).enumerate().filter(|(_, (newest, _))| newest.is_some());
         let all: Vec<_> = all.map(|(p, (_, log))| (p as i32, log.len() as i64)).collect();
         assert_eq!(self.intake.marks(&[0, 1]), all, "everything is done");
+        self.superseded
     }
 }
 
@@ -238,6 +242,22 @@ fn walk(log: Log, disturbance: Disturbance, places: usize) -> usize {
 fn in_every_order_users_keep_theirs_and_the_marks_pass_nothing_undone() {
     let orders = [9, 2, 1].map(|places| walk(LONG, Disturbance::None, places));
     assert!(orders.iter().all(|orders| *orders > 50), "{orders:?}");
+}
+
+#[test]
+fn with_users_of_whom_only_one_event_may_wait_too() {
+    let superseded = [Disturbance::None, Disturbance::GivenUp].map(|disturbance| {
+        let (mut choices, mut superseded) = (Choices::default(), 0);
+        loop {
+            let mut run = Run::new(HOT, disturbance, 2);
+            run.intake.longest_lane = 1;
+            superseded += run.ends(&mut choices);
+            if !choices.next() {
+                return superseded;
+            }
+        }
+    });
+    assert!(superseded.iter().all(|superseded| *superseded > 5), "{superseded:?}");
 }
 
 #[test]

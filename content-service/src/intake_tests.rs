@@ -1,10 +1,22 @@
 //! Backpressure, rebalances and marks without a broker.
 
 use super::*;
-use rdkafka::{Timestamp, message::OwnedMessage};
+use prost::Message as _;
+use proto::event::{Event, TextReceived, Unsubscribed, event::Kind};
+use rdkafka::{
+    Timestamp,
+    message::{Header, OwnedHeaders, OwnedMessage},
+};
 
-fn record() -> Record {
-    Record::read(OwnedMessage::new(None, None, String::new(), Timestamp::NotAvailable, 0, 0, None))
+fn event(kind: Kind) -> Record {
+    let event = Event { id: "e".into(), app_id: "wx1".into(), kind: Some(kind), ..Event::default() };
+    let headers = OwnedHeaders::new().insert(Header { key: "ce_id", value: Some("e") });
+    let (value, time) = (event.encode_to_vec(), Timestamp::NotAvailable);
+    Record::read(OwnedMessage::new(Some(value), None, String::new(), time, 0, 0, Some(headers)))
+}
+
+pub(super) fn record() -> Record {
+    event(Kind::TextReceived(TextReceived::default()))
 }
 
 fn intake(total: usize, buffer: usize) -> Intake {
@@ -32,6 +44,63 @@ fn a_full_buffer_pauses_its_partition_and_room_resumes_it() {
     assert_eq!(resumed, [0]);
     assert_eq!(intake.moved(), [(0, 5)]);
     assert_eq!(intake.moved(), [], "told once");
+}
+
+#[test]
+fn a_hot_user_is_answered_with_the_newest_and_holds_nobody_up() {
+    let mut intake = intake(9, 100);
+    let mut running = intake.take(0, 0, 0, b"hot", record()).start;
+    let mut superseded = Vec::new();
+    for offset in 1..1_000 {
+        let next = intake.take(0, 0, offset, b"hot", record());
+        assert_eq!(next.pause, None, "at {offset}");
+        for work in next.start {
+            assert!(work.superseded);
+            superseded.push(work.offset);
+            intake.finish(&work, true);
+        }
+    }
+    assert_eq!(superseded, (1..=935).collect::<Vec<_>>(), "the oldest first");
+    assert_eq!(intake.take(0, 0, 1_000, b"cool", record()).start.len(), 1);
+    let mut answered = Vec::new();
+    while let Some(work) = running.pop() {
+        answered.push(work.offset);
+        running.extend(intake.finish(&work, true).start);
+    }
+    assert_eq!(answered[1..], (936..1_000).collect::<Vec<_>>());
+    assert_eq!(intake.marks(&[0]), [(0, 1_000)]);
+}
+
+#[test]
+fn what_erases_a_profile_never_gives_way() {
+    let mut intake = intake(9, 100);
+    intake.longest_lane = 1;
+    let unsubscribed = || event(Kind::Unsubscribed(Unsubscribed::default()));
+    let mut start = |offset, record| {
+        let start = intake.take(0, 0, offset, b"u", record).start;
+        start.iter().map(|work| (work.offset, work.superseded)).collect::<Vec<_>>()
+    };
+    assert_eq!(start(0, record()), [(0, false)]);
+    assert_eq!(start(1, unsubscribed()), []);
+    assert_eq!(start(2, unsubscribed()), []);
+    assert_eq!(start(3, record()), [(3, true)], "nothing else may");
+}
+
+#[test]
+fn a_slow_account_leaves_room_in_every_partition_and_one_alone_waits_in_kafka() {
+    let full = |accounts| {
+        let mut intake = Intake::new(accounts + 1, Bounds::divide(8, accounts), 16);
+        let take = |offset: i64| {
+            let user = format!("u{offset}");
+            let Next { start, pause, .. } = intake.take(0, 0, offset, user.as_bytes(), record());
+            start.iter().filter(|work| work.superseded).for_each(|work| drop(intake.finish(work, true)));
+            pause
+        };
+        let pauses = (0..99).filter_map(take).count();
+        (pauses, intake.take(1, 0, 99, b"other", record()).start.len())
+    };
+    assert_eq!(full(2), (0, 1));
+    assert_eq!(full(1).0, 1);
 }
 
 #[test]

@@ -79,6 +79,24 @@ impl<W> Lanes<W> {
         }
     }
 
+    /// Waiting work of a lane.
+    #[must_use]
+    pub fn waiting(&self, key: &LaneKey) -> usize {
+        self.lanes.get(key).map_or(0, |lane| lane.waiting.len())
+    }
+
+    /// Puts work at the end of its lane in place of the oldest waiting there that may give way, and returns that; work that may, if
+    /// nothing waits there, is returned itself.
+    pub fn replace(&mut self, account: usize, key: &LaneKey, work: W, may: impl Fn(&W) -> bool) -> Option<W> {
+        let waiting = self.lanes.get_mut(key).map(|lane| &mut lane.waiting);
+        let oldest = waiting.and_then(|waiting| waiting.remove(waiting.iter().position(&may)?));
+        if oldest.is_none() && may(&work) {
+            return Some(work);
+        }
+        self.push(account, key, work);
+        oldest
+    }
+
     /// The next work that may start; accounts take turns.
     pub fn start(&mut self) -> Option<W> {
         let count = self.accounts.len();

@@ -71,6 +71,15 @@ impl Record {
         Self { raw, content, trace }
     }
 
+    /// Whether it may be ended without an answer when too much waits. What erases a profile, and what nobody can read, may not.
+    #[must_use]
+    pub fn may_give_way(&self) -> bool {
+        match &self.content {
+            Content::Event(event) => !matches!(event.kind, Some(Kind::Unsubscribed(_))),
+            Content::Unreadable(_) => false,
+        }
+    }
+
     /// AppId of the account, empty where nobody knows.
     #[must_use]
     pub fn app_id(&self) -> &str {

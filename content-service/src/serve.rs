@@ -11,6 +11,7 @@ use prometheus_client::registry::Registry;
 use prost::Message as _;
 use proto::{LinkKey, content::Item};
 use runtime::{
+    backoff::Backoff,
     clock::Clock,
     health::{Health, admin},
     kafka::{Kafka, LEAVE, Patient, TableRecord, follow},
@@ -170,15 +171,24 @@ fn rooms(
     Ok((rooms, [looking_up.boxed(), closing.boxed()]))
 }
 
-/// Keeps the stops of all replicas alike, and asks at the start which accounts may send at all; no event waits for that.
+/// Keeps the stops of all replicas alike, and asks at the start which accounts may send at all, as long as it takes; no event waits
+/// for that.
 async fn watch_accounts(rooms: Arc<Rooms>, check: bool, shutdown: CancellationToken) {
     let stops = rooms.accounts.stops();
     let checks = async {
-        if check && stops.exchange(&rooms.accounts).await.is_ok() {
-            join_all(rooms.accounts.iter().map(|(_, account)| rooms.deliverer.check_right(account))).await;
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+        // An account that others have found stopped is not asked.
+        while stops.exchange(&rooms.accounts).await.is_err() {
+            backoff.wait().await;
+        }
+        join_all(rooms.accounts.iter().map(|(_, account)| rooms.deliverer.check_right(account))).await;
+    };
+    let checks = async {
+        if check {
+            checks.await
         }
     };
-    let sharing = stops.share(&rooms.accounts, &rooms.metrics, &shutdown);
+    let sharing = stops.share(&rooms.accounts, &rooms.metrics, &rooms.clock, &shutdown);
     tokio::join!(sharing, shutdown.run_until_cancelled(checks));
 }
 

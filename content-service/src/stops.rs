@@ -7,7 +7,10 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use redis::Script;
-use runtime::redis::{Redis, RedisError};
+use runtime::{
+    clock::Clock,
+    redis::{Redis, RedisError},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -43,6 +46,7 @@ struct Scripts {
     stop: Script,
     probe: Script,
     lift: Script,
+    back: Script,
 }
 
 impl Stops {
@@ -53,6 +57,7 @@ impl Stops {
             stop: Script::new(include_str!("stops/stop.lua")),
             probe: Script::new(include_str!("stops/probe.lua")),
             lift: Script::new(include_str!("stops/lift.lua")),
+            back: Script::new(include_str!("stops/back.lua")),
         };
         Self { key: redis.key("stops"), redis, scripts: Arc::new(scripts) }
     }
@@ -80,6 +85,7 @@ impl Stops {
         let script = match news {
             News::Stopped(_) => &self.scripts.stop,
             News::Lifted { .. } => &self.scripts.lift,
+            News::Returned { .. } => &self.scripts.back,
         };
         self.redis
             .script(script, |script| {
@@ -89,6 +95,7 @@ impl Stops {
                         script.arg(*until_ms).arg(*probe_ms).arg(*every_ms).arg(why)
                     }
                     News::Lifted { probe_ms } => script.arg(*probe_ms),
+                    News::Returned { probe_ms, now_ms } => script.arg(*probe_ms).arg(*now_ms),
                 };
             })
             .await
@@ -111,19 +118,25 @@ impl Stops {
         }
         let all = self.all().await?;
         for (app_id, account) in accounts.iter() {
-            account.breaker.learn(all.get(app_id).and_then(|stop| Stop::read(stop)));
+            account.learn(all.get(app_id).and_then(|stop| Stop::read(stop)));
         }
         Ok(())
     }
 
     /// Keeps the accounts and the hash alike until `shutdown`: every second, and at once when something happens here.
-    pub async fn share(&self, accounts: &Accounts, metrics: &Metrics, shutdown: &CancellationToken) {
+    pub async fn share(
+        &self,
+        accounts: &Accounts,
+        metrics: &Metrics,
+        clock: &Clock,
+        shutdown: &CancellationToken,
+    ) {
         loop {
             if let Err(error) = self.exchange(accounts).await {
                 metrics.ledger_waits(&error);
             }
             for (_, account) in accounts.iter() {
-                account.count();
+                account.count(clock.now_ms());
             }
             tokio::select! {
                 () = tokio::time::sleep(EVERY) => {}

@@ -11,8 +11,17 @@ mod redis_server;
 #[path = "service/world.rs"]
 mod world;
 
-use std::{borrow::Cow, sync::Once, time::Duration};
+use std::{
+    borrow::Cow,
+    sync::{
+        Once,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
+use content_service::ledger::desk::{Choice, Decided, Desk};
+use fakes::Answer;
 use proto::reply::Outcome;
 use rdkafka::{
     Message as _,
@@ -21,9 +30,11 @@ use rdkafka::{
 use tonic::Code;
 use world::{World, header, until};
 
-/// Panics in whoever tells the log of the event `defect`.
+/// Panics in whoever tells the log of the event `defect`, and once in whoever tells it of the event `stumbles`.
 fn fall(event_id: &str) {
+    static STUMBLED: AtomicBool = AtomicBool::new(false);
     assert!(!event_id.contains("defect"), "a defect");
+    assert!(!event_id.contains("stumbles") || STUMBLED.swap(true, Ordering::SeqCst), "a defect, once");
 }
 
 /// The log is one for the whole process.
@@ -95,5 +106,33 @@ async fn what_panicked_and_is_replayed_from_the_dlq_is_not_sent_twice() {
     world.committed(7).await;
     assert_eq!(world.api.contents("o1"), ["defect after", "last"], "neither by the defect nor by its repair");
     assert_eq!((world.replies.records().len(), world.dlq.records().len()), (3, 2));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resend_that_panics_is_brought_to_its_end_and_sent_once() {
+    begin();
+    let mut world = World::new(1).await;
+    world.config.delivery.read = Duration::from_millis(200);
+    let file = world.folder.path().join("shop.yaml");
+    let playbook = std::fs::read_to_string(&file).unwrap();
+    let asks = playbook.replace("  - name: echo\n", "  - name: echo\n    unknown: ask\n");
+    std::fs::write(&file, asks).unwrap();
+    world.api.lock().script.push_back(Answer::Silence);
+    world.run().await;
+    world.push(&world.text("o1", "stumbles", "hello")).await;
+    assert_eq!(world.outcome("stumbles").await.outcome(), Outcome::Unknown);
+    world.committed(1).await;
+    // It is not recorded what was sent again, and the log tells that.
+    world.profiles.lock().refuse = [("stumbles:shown".to_owned(), Code::Unavailable)].into();
+    let (desk, at_ms) = (Desk::new(world.redis.client()), world.clock.now_ms());
+    let unknown = desk.waiting().await.unwrap().remove(0).unknown;
+    assert!(desk.decide(&unknown, Decided { choice: Choice::Resend, at_ms }).await.unwrap());
+    until("it panics", async || world.metrics().await.contains("content_panics_total 1")).await;
+    world.profiles.lock().refuse.clear();
+    let replies = world.outcomes(2).await;
+    assert_eq!((replies[1].revision, replies[1].outcome()), (1, Outcome::Sent));
+    until("nothing is left to do", async || desk.decided().await.unwrap().is_empty()).await;
+    assert_eq!((world.api.contents("o1").len(), world.replies.records().len()), (2, 2));
     world.stop().await;
 }

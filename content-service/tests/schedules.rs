@@ -1,6 +1,6 @@
 //! The ledger's client under seeded schedules: two owners of one event, one step at a time in any order, answers that are lost so that
-//! scripts are repeated, owners that die between two steps, and leases that lapse. `SEED=…` repeats one. The same for the access token
-//! of a fleet is in `schedules/tokens.rs`.
+//! scripts are repeated after others have acted, owners that die between two steps or before a repeat, and leases that lapse. `SEED=…`
+//! repeats one. The same for the access token of a fleet is in `schedules/tokens.rs`.
 //!
 //! The Redis is a real one and the answers are lost on the wire, since the client holds its connection itself and half of the ledger is
 //! Lua; a simulated network would test neither. The schedule is this test's own: nothing moves but the step that it takes.
@@ -9,27 +9,31 @@
 
 #[path = "service/fakes.rs"]
 mod fakes;
+#[path = "schedules/owner.rs"]
+mod owner;
 #[path = "service/redis_server.rs"]
 mod redis_server;
 #[path = "schedules/tokens.rs"]
 mod tokens;
+#[path = "schedules/wire.rs"]
+mod wire;
 #[path = "service/world.rs"]
 mod world;
 
 use std::{
-    net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use content_service::{
     assignment::Assignment,
-    ledger::{End, Entry, Granted, Ledger, PartEnd, Place, Proposal, State, Terms},
+    ledger::{Entry, Granted, Ledger, Proposal, State, Terms},
     metrics::Metrics,
 };
+use owner::{Chosen, Owner, Seen};
 use proto::reply::{Decision, Outcome, Part, Reply};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use redis_server::RedisServer;
@@ -37,90 +41,70 @@ use runtime::{
     clock::Clock,
     redis::{Redis, RedisConfig},
 };
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
-};
+use tokio::task::JoinHandle;
+use wire::Wire;
 
 const LEASE: Duration = Duration::from_secs(9);
 const PARTS: usize = 3;
 const SCHEDULES: u64 = 150;
+/// Owners that a schedule may have.
+const OWNERS: usize = 6;
 
-/// A way to Redis on which the next answer can be lost: the script ran, and nobody hears of it.
-struct Wire {
-    address: SocketAddr,
-    lose: Arc<AtomicBool>,
-    lost: Arc<AtomicUsize>,
-}
-
-impl Wire {
-    async fn to(server: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let wire =
-            Self { address: listener.local_addr().unwrap(), lose: Arc::default(), lost: Arc::default() };
-        let (server, lose, lost) = (server.to_owned(), Arc::clone(&wire.lose), Arc::clone(&wire.lost));
-        tokio::spawn(async move {
-            loop {
-                let (client, _) = listener.accept().await.unwrap();
-                let server = TcpStream::connect(&server).await.unwrap();
-                tokio::spawn(carry(client, server, Arc::clone(&lose), Arc::clone(&lost)));
-            }
-        });
-        wire
-    }
-}
-
-/// Ends, and with it the connection, at the answer that is lost.
-async fn carry(mut client: TcpStream, mut server: TcpStream, lose: Arc<AtomicBool>, lost: Arc<AtomicUsize>) {
-    let (mut asked, mut answered) = ([0; 16384], [0; 16384]);
-    loop {
-        tokio::select! {
-            Ok(length @ 1..) = client.read(&mut asked) => server.write_all(&asked[..length]).await.unwrap(),
-            Ok(length @ 1..) = server.read(&mut answered) => {
-                if lose.swap(false, Ordering::SeqCst) {
-                    lost.fetch_add(1, Ordering::SeqCst);
-                    return;
-                }
-                if client.write_all(&answered[..length]).await.is_err() { return; }
-            }
-            else => return,
-        }
-    }
-}
-
-/// What the platform saw of one part.
-#[derive(Clone, Copy, Debug, Default)]
-struct Seen {
-    taken: u32,
-}
-
-/// Somebody who brings an event to its end, one step at a time.
-struct Owner {
-    place: Place,
-    mine: Assignment,
-    entry: Option<Entry>,
-    /// Bytes have left, and their end is not in the ledger yet.
-    left: Option<Outcome>,
-}
-
-struct Run {
-    redis: Redis,
+/// An owner's own way to the ledger.
+struct Seat {
+    wire: Wire,
     ledger: Ledger,
-    clock: Clock,
-    random: StdRng,
-    wire: Arc<AtomicBool>,
-    event: String,
-    seen: [Seen; PARTS],
-    owners: Vec<Owner>,
-    born: u32,
 }
 
-impl Run {
-    fn owner(&mut self) -> Owner {
+impl Seat {
+    async fn at(server: &str) -> Self {
+        let wire = Wire::stopping(server).await;
+        let url = format!("redis://{}", wire.address);
+        let redis = Redis::new(&RedisConfig { url, deadline: Duration::from_secs(2) }, "").unwrap();
+        Self { wire, ledger: ledger(&redis) }
+    }
+}
+
+fn ledger(redis: &Redis) -> Ledger {
+    let terms = Terms { ttl: Duration::from_secs(50 * 3600), lease: LEASE, replicas: 0 };
+    Ledger::new(redis.clone(), terms, Clock::system(), Metrics::default())
+}
+
+/// An owner between two steps, or one that has lost an answer and asks again when it is let on.
+enum Standing {
+    Free(Box<Owner>),
+    Waits(JoinHandle<Owner>),
+}
+
+struct Run<'a> {
+    redis: &'a Redis,
+    seats: &'a [Seat],
+    random: StdRng,
+    again: bool,
+    event: String,
+    seen: Seen,
+    /// Each at its seat.
+    owners: Vec<(usize, Standing)>,
+    born: usize,
+    /// Repeats that came after somebody else had acted.
+    late: &'a AtomicUsize,
+    steps: usize,
+    lost_at: [usize; OWNERS],
+}
+
+impl Run<'_> {
+    fn owner(&self, ledger: Ledger, name: usize) -> Owner {
+        let place = ledger.place(&format!("wx1:{}", self.event), &self.event, format!("owner{name}"));
+        let mine = Assignment::new(name as u64);
+        let (again, seen, proposal) = (self.again, Arc::clone(&self.seen), self.proposal());
+        Owner { ledger, place, mine, proposal, again, seen, entry: None, left: None }
+    }
+
+    fn joins(&mut self) {
+        let seat = self.born;
         self.born += 1;
-        let place =
-            self.ledger.place(&format!("wx1:{}", self.event), &self.event, format!("owner{}", self.born));
-        Owner { place, mine: Assignment::new(u64::from(self.born)), entry: None, left: None }
+        let owner = self.owner(self.seats[seat].ledger.clone(), seat);
+        self.owners.push((seat, Standing::Free(Box::new(owner))));
     }
 
     fn proposal(&self) -> Proposal {
@@ -131,104 +115,123 @@ impl Run {
             decision: Some(Decision::default()),
             ..Reply::default()
         };
-        let since_ms = self.clock.now_ms();
+        let since_ms = Clock::system().now_ms();
         let right = Granted { name: "message", messages: 5, since_ms, until_ms: since_ms + 48 * 3_600_000 };
-        Proposal { reply, end: None, granted: Some(right) }
+        Proposal { reply, end: None, granted: Some(right), revokes: false }
     }
 
-    /// One step of one owner; `true`: it knows how the event ended.
-    async fn step(&mut self, owner: &mut Owner) -> bool {
-        self.wire.store(self.random.random_bool(0.15), Ordering::SeqCst);
-        let Some(mut entry) = owner.entry.take() else {
-            let arm = self.random.random();
-            let reserved =
-                self.ledger.reserve(&owner.place, &owner.mine, self.proposal(), arm).await.unwrap();
-            owner.entry = Some(reserved);
-            return false;
+    fn chosen(&mut self) -> Chosen {
+        let comes = match self.random.random_range(0..10) {
+            0..6 => Outcome::Sent,
+            6..8 => Outcome::Unknown,
+            _ => Outcome::Unspecified,
         };
-        let (place, mine) = (&owner.place, &owner.mine);
-        match (entry.state, owner.left.take()) {
-            (State::Armed(_), None) => owner.left = Some(self.send(entry.part)),
-            (State::Armed(_), Some(outcome)) => self.ends(place, mine, &mut entry, outcome).await,
-            (State::Reserved, _) => self.ledger.arm(place, mine, &mut entry).await.unwrap(),
-            (State::Elsewhere, _) => {
-                if self.random.random_bool(0.3) {
-                    self.lapse().await;
-                }
-                self.ledger.overdue(place, mine, &mut entry, false).await.unwrap();
+        Chosen { comes, arm: self.random.random() }
+    }
+
+    fn key(&self) -> String {
+        format!("l:{{wx1:{0}}}:{0}", self.event)
+    }
+
+    /// One step of one owner, or the rest of one: to its end, or to an answer that is lost.
+    async fn step(&mut self, seat: usize, standing: Standing) -> Standing {
+        let Seat { wire, .. } = &self.seats[seat];
+        let loses = self.random.random_bool(0.2);
+        let chosen = self.chosen();
+        wire.lose.store(loses, Ordering::SeqCst);
+        let mut task = match standing {
+            Standing::Free(owner) => tokio::spawn(owner.step(chosen)),
+            Standing::Waits(task) => {
+                self.late.fetch_add(usize::from(self.steps > self.lost_at[seat]), Ordering::SeqCst);
+                wire.lets_on();
+                task
             }
-            (State::Settled | State::Closed, _) => {}
+        };
+        self.steps += 1;
+        tokio::select! {
+            owner = &mut task => {
+                wire.lose.store(false, Ordering::SeqCst);
+                Standing::Free(Box::new(owner.unwrap()))
+            }
+            () = wire.stands() => {
+                self.lost_at[seat] = self.steps;
+                Standing::Waits(task)
+            }
         }
-        let ended = matches!(entry.state, State::Settled | State::Closed);
-        owner.entry = Some(entry);
-        ended
     }
 
     /// The lease of whoever has armed the entry is over.
     async fn lapse(&mut self) {
-        self.wire.store(false, Ordering::SeqCst);
-        let key = format!("l:{{wx1:{}}}:{}", self.event, self.event);
-        self.redis.query::<i64>(redis::cmd("HSET").arg(key).arg("l").arg(1)).await.unwrap();
+        let mut set = redis::cmd("EVAL");
+        set.arg("return redis.call('EXISTS', KEYS[1]) == 1 and redis.call('HSET', KEYS[1], 'l', 1)");
+        self.redis.query::<Option<i64>>(set.arg(1).arg(self.key())).await.unwrap();
     }
 
-    /// Bytes leave: taken, taken with a lost answer, or known not to have left.
-    fn send(&mut self, part: usize) -> Outcome {
-        let outcome = match self.random.random_range(0..10) {
-            0..6 => Outcome::Sent,
-            6..8 => Outcome::Unknown,
-            _ => return Outcome::Unspecified,
-        };
-        self.seen[part].taken += 1;
-        outcome
-    }
-
-    async fn ends(&mut self, place: &Place, mine: &Assignment, entry: &mut Entry, outcome: Outcome) {
-        if outcome == Outcome::Unspecified {
-            return self.ledger.not_sent(place, mine, entry).await.unwrap();
-        }
-        entry.tried();
-        let at_ms = self.clock.now_ms();
-        let unknown = u32::from(outcome == Outcome::Unknown);
-        let part = PartEnd { outcome, errcode: None, at_ms, attempts: entry.attempts(), unknown };
-        let end = End { outcome, reason: String::new(), until_ms: 0, at_ms };
-        if outcome == Outcome::Unknown {
-            return self.ledger.unknown(place, mine, entry, part, end, false).await.unwrap();
-        }
-        if entry.left() > 1 {
-            return self.ledger.next_part(place, mine, entry, part).await.unwrap();
-        }
-        self.ledger.settle(place, mine, entry, part, end, false).await.unwrap();
+    /// Whoever learns that it may send is the one that the ledger says may, with a lease of its own.
+    async fn may_send(&self, seat: usize, owner: &Owner) {
+        let entry = owner.entry.as_ref().unwrap();
+        let mut get = redis::cmd("HMGET");
+        get.arg(self.key()).arg("s").arg("f").arg("p").arg("a").arg("l");
+        let (state, fence, part, attempt, lease): (String, String, usize, u32, i64) =
+            self.redis.query(&get).await.unwrap();
+        assert_eq!((state.as_str(), fence), ("sending", format!("owner{seat}")), "armed for somebody else");
+        assert_eq!((part, attempt), (entry.part, entry.attempt));
+        assert!(lease > Clock::system().now_ms(), "bytes may leave under a lease that is over");
     }
 
     /// Two owners in the order that the seed chooses, until somebody knows the end.
     async fn ends_somehow(&mut self) -> Entry {
-        for _ in 0..2 {
-            let owner = self.owner();
-            self.owners.push(owner);
-        }
+        self.joins();
+        self.joins();
         loop {
             let n = self.random.random_range(0..self.owners.len());
-            if self.born < 6 && self.random.random_bool(0.04) {
+            let (seat, standing) = self.owners.swap_remove(n);
+            if self.born < OWNERS && self.random.random_bool(0.04) {
                 // It dies where it stands, and another takes over.
-                self.owners[n] = self.owner();
+                self.ends(seat, standing);
+                self.joins();
+                continue;
             }
-            let mut owner = self.owners.swap_remove(n);
-            let ended = self.step(&mut owner).await;
-            for seen in self.seen {
-                assert!(seen.taken <= 1, "sent twice: {:?}", self.seen);
+            if self.random.random_bool(0.06) {
+                self.lapse().await;
             }
-            if ended {
-                return owner.entry.unwrap();
+            let standing = self.step(seat, standing).await;
+            self.nothing_is_sent_too_often();
+            match standing {
+                Standing::Free(owner) if owner.knows_the_end() => return owner.entry.unwrap(),
+                Standing::Free(owner) => {
+                    if owner.is_armed() {
+                        self.may_send(seat, &owner).await;
+                    }
+                    self.owners.push((seat, Standing::Free(owner)));
+                }
+                waits @ Standing::Waits(_) => self.owners.push((seat, waits)),
             }
-            self.owners.push(owner);
         }
+    }
+
+    fn ends(&self, seat: usize, standing: Standing) {
+        if let Standing::Waits(task) = standing {
+            task.abort();
+        }
+        self.seats[seat].wire.lets_on();
+    }
+
+    /// Each part once; where the playbook wants it, one of them once more.
+    fn nothing_is_sent_too_often(&self) {
+        let seen = self.seen.lock().unwrap();
+        let more: u32 = seen.iter().map(|taken| taken.saturating_sub(1)).sum();
+        assert!(more <= u32::from(self.again), "sent twice: {seen:?}");
     }
 
     /// What the ledger says is what the platform saw, as far as it can be known.
     async fn agrees(&mut self, told: &Entry) {
-        for _ in 0..2 {
-            let other = self.owner();
-            let found = self.ledger.reserve(&other.place, &other.mine, self.proposal(), true).await.unwrap();
+        for (seat, standing) in std::mem::take(&mut self.owners) {
+            self.ends(seat, standing);
+        }
+        for name in [100, 101] {
+            let other = self.owner(ledger(self.redis), name);
+            let found = other.ledger.reserve(&other.place, &other.mine, other.proposal, true).await.unwrap();
             assert_eq!(found.state, State::Settled);
             assert_eq!(
                 (&found.end, &found.reply.parts),
@@ -236,10 +239,10 @@ impl Run {
                 "all are told the same"
             );
         }
-        for (part, seen) in told.reply.parts.iter().zip(self.seen) {
+        for (part, taken) in told.reply.parts.iter().zip(*self.seen.lock().unwrap()) {
             match part.outcome() {
-                Outcome::Sent => assert_eq!(seen.taken, 1, "{:?}", self.seen),
-                Outcome::Suppressed => assert_eq!(seen.taken, 0, "{:?}", self.seen),
+                Outcome::Sent => assert!(taken >= 1, "{:?}", self.seen),
+                Outcome::Suppressed => assert_eq!(taken, 0, "{:?}", self.seen),
                 Outcome::Unknown => {}
                 other => panic!("{other:?}"),
             }
@@ -257,29 +260,25 @@ fn seed() -> (bool, u64) {
 async fn in_no_order_is_a_part_sent_twice_or_the_ledger_wrong() {
     let (given, first) = seed();
     let server = RedisServer::start().await;
-    let direct = server.config();
-    let wire = Wire::to(direct.url.trim_start_matches("redis://")).await;
-    let config = RedisConfig { url: format!("redis://{}", wire.address), deadline: Duration::from_secs(2) };
-    let redis = Redis::new(&config, "").unwrap();
+    let (direct, url) = (server.client(), server.config().url);
+    let mut seats = Vec::new();
+    for _ in 0..OWNERS {
+        seats.push(Seat::at(url.trim_start_matches("redis://")).await);
+    }
+    let late = AtomicUsize::new(0);
     let schedules = if given { 1 } else { SCHEDULES };
     for seed in first..first + schedules {
         println!("SEED={seed}");
-        let clock = Clock::system();
-        let terms = Terms { ttl: Duration::from_secs(50 * 3600), lease: LEASE, replicas: 0 };
-        let ledger = Ledger::new(redis.clone(), terms, clock.clone(), Metrics::default());
-        let mut run = Run {
-            redis: redis.clone(),
-            ledger,
-            clock,
-            random: StdRng::seed_from_u64(seed),
-            wire: Arc::clone(&wire.lose),
-            event: format!("e{seed}"),
-            seen: Default::default(),
-            owners: Vec::new(),
-            born: 0,
-        };
+        let mut random = StdRng::seed_from_u64(seed);
+        let again = random.random();
+        let event = format!("e{seed}");
+        let (seen, owners, born, steps, lost_at) = (Seen::default(), Vec::new(), 0, 0, [0; OWNERS]);
+        let (redis, seats, late) = (&direct, &seats[..], &late);
+        let mut run = Run { redis, seats, random, again, event, seen, owners, born, late, steps, lost_at };
         let told = run.ends_somehow().await;
         run.agrees(&told).await;
     }
-    assert!(given || wire.lost.load(Ordering::SeqCst) > 100, "answers were lost");
+    let lost: usize = seats.iter().map(|seat| seat.wire.lost.load(Ordering::SeqCst)).sum();
+    let late = late.into_inner();
+    assert!(given || (lost > 100 && late > 50), "{lost} answers lost, {late} repeats after somebody else");
 }

@@ -1,4 +1,4 @@
-//! What the platform's error codes mean for the one who sends (`facts.md` §4.6).
+//! What the platform's error codes mean for the one who sends (`facts.md` §4).
 
 mod remedy;
 mod table;
@@ -75,6 +75,15 @@ pub fn class(code: i32) -> Class {
     lookup(code).map_or(Class::GiveUp, |row| row.class)
 }
 
+/// “… for punishment”: takes one message and not the account, and still a person has to see it (`facts.md` §4.6: D, C).
+const PUNISHED: i32 = 45_094;
+
+/// Whether a person has to see a code that stops nothing: nobody here knows it, or the account is punished.
+#[must_use]
+pub fn alarms(code: i32) -> bool {
+    code == PUNISHED || lookup(code).is_none()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,5 +105,10 @@ mod tests {
     fn an_unknown_code_is_given_up() {
         assert_eq!(class(99_999), Class::GiveUp);
         assert_eq!(lookup(99_999), None);
+    }
+
+    #[test]
+    fn what_nobody_knows_and_a_punishment_are_told_to_a_person() {
+        assert_eq!([99_999, 45_094, 45_002, 0].map(alarms), [true, true, false, false]);
     }
 }

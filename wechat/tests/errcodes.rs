@@ -2,8 +2,8 @@
 
 use wechat::errcode::{Class, TABLE, class};
 
-/// The codes of `facts.md` §4.6 by its column “do”, with the class that this becomes.
-const FACTS: [(&str, Class, &[i32]); 12] = [
+/// The codes of `facts.md` §4.6 by its column “do”, with the class that this becomes; last those that its other sections name.
+const FACTS: [(&str, Class, &[i32]); 15] = [
     ("accepted", Class::Ok, &[0]),
     ("delivery unconfirmed", Class::Ambiguous, &[-1]),
     ("retry", Class::Retry, &[61_450]),
@@ -31,6 +31,9 @@ const FACTS: [(&str, Class, &[i32]); 12] = [
             45_099, 45_162, 47_001, 47_002, 48_008, 61_451, 61_452,
         ],
     ),
+    ("§4.1, rid/get: not found", Class::GiveUp, &[76_001]),
+    ("§4.5, clear_quota: no resets left", Class::GiveUp, &[48_006]),
+    ("§6.3, subscription message: the user refused", Class::GiveUp, &[43_101]),
 ];
 
 #[test]

@@ -52,6 +52,29 @@ fn what_happened_here_is_not_overwritten_by_what_others_do_not_know_yet() {
 }
 
 #[test]
+fn a_stop_that_another_replica_met_is_new_here_once() {
+    let (breaker, stop) = (breaker(), Stop::for_code(T0 + 60_000, 48_001));
+    assert_eq!(breaker.learn(Some(stop.clone())), Some(stop.clone()));
+    assert_eq!(breaker.learn(Some(stop.clone())), None);
+    let tried = Stop { probe_ms: T0 + 120_000, until_ms: T0 + 120_000, ..stop };
+    assert_eq!(breaker.learn(Some(tried.clone())), None, "it was tried once more");
+    assert_eq!(breaker.held(), Some(tried));
+    let other = Stop::for_code(T0 + 120_000, 45_009);
+    assert_eq!(breaker.learn(Some(other.clone())), Some(other));
+}
+
+#[test]
+fn a_right_that_was_not_used_goes_back_unless_it_is_no_longer_the_last() {
+    let breaker = breaker();
+    breaker.learn(Some(Stop::for_code(T0 + 60_000, 48_001)));
+    breaker.give_back(T0, T0 + 1);
+    assert!(breaker.stopped(T0 + 1).is_some(), "another has taken it since");
+    breaker.give_back(T0 + 60_000, T0 + 1);
+    assert_eq!(breaker.stopped(T0 + 1), None, "one may try");
+    assert_eq!(breaker.news(), Some(News::Returned { probe_ms: T0 + 60_000, now_ms: T0 + 1 }));
+}
+
+#[test]
 fn a_platform_out_of_reach_stops_the_account_after_sixteen_events_in_a_row() {
     let breaker = breaker();
     let word = Word::Unreached { errcode: None, why: "away".into() };
@@ -78,7 +101,9 @@ fn who_waits_hears_of_a_stop_that_came_before_he_listened_and_of_its_end() {
     assert!(breaker.until_stopped(|| T0).now_or_never().is_none());
     stopped(&breaker, &stop);
     assert!(breaker.until_stopped(|| T0).now_or_never().is_some());
-    assert!(breaker.until_lifted().now_or_never().is_none());
+    assert!(breaker.until_over(&stop.why).now_or_never().is_none());
+    breaker.learn(Some(stop.clone()));
+    assert!(breaker.until_over("errcode 45011").now_or_never().is_some(), "it is another stop");
     breaker.hear(&Word::Open, "o", Some(T0 + 60_000), T0);
-    assert!(breaker.until_lifted().now_or_never().is_some());
+    assert!(breaker.until_over(&stop.why).now_or_never().is_some());
 }

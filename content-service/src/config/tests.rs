@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::*;
+use crate::config::BEGIN_WITHIN;
 
 fn read(flags: &[&str]) -> (Config, String) {
     let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
@@ -98,4 +99,20 @@ fn the_mistakes_of_every_playbook_are_told_together_with_those_of_the_settings()
         "concurrency.sends: ".to_owned(),
     ];
     tells(&flags, &told.each_ref().map(String::as_str));
+}
+
+#[test]
+fn a_lease_outlasts_the_longest_send_whatever_its_parts_may_take() {
+    let odd = Delivery {
+        connect: Duration::from_millis(1),
+        write: Duration::from_secs(40),
+        read: Duration::from_secs(90),
+        ..Delivery::default()
+    };
+    for delivery in [Delivery::default(), odd] {
+        let Delivery { connect, write, read, .. } = delivery;
+        // A kept connection may turn out dead when all is written, and a fresh one take its time.
+        let longest = BEGIN_WITHIN + connect + write + connect + write + read;
+        assert!(delivery.lease() > longest + Duration::from_secs(2), "{delivery:?}");
+    }
 }

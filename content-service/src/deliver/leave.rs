@@ -7,7 +7,7 @@ use wechat::api::TokenError;
 use super::{Deliverer, Failed, Tries};
 use crate::{
     accounts::Account, assignment::Abandoned, breaker::Stop, case::Case, ledger::Entry, metrics::InFlight,
-    stops::Right,
+    stops::Right, watchdog::meant,
 };
 
 /// Leave to send.
@@ -52,21 +52,30 @@ impl Deliverer {
     /// # Errors
     /// Why there is none.
     pub async fn slot(&self, account: &Account) -> Result<Slot, NoLeave> {
-        self.slot_with(account, None).await
+        self.slot_with(account, &mut None).await
     }
 
-    /// [`Deliverer::slot`] for an event that may have the right to try already.
-    pub(super) async fn slot_with(&self, account: &Account, right: Option<i64>) -> Result<Slot, NoLeave> {
-        let probe_ms = match right {
-            Some(_) => right,
+    /// [`Deliverer::slot`] for an event that may have the right to try already, and keeps it where there is no leave and nothing was
+    /// asked with it.
+    pub(super) async fn slot_with(
+        &self,
+        account: &Account,
+        right: &mut Option<i64>,
+    ) -> Result<Slot, NoLeave> {
+        // After its time another event may have the next one.
+        let kept = right.take().filter(|probe_ms| self.clock.now_ms() < *probe_ms);
+        let probe_ms = match kept {
+            Some(_) => kept,
             None => match account.right(self.clock.now_ms()).await? {
                 Right::Open => None,
                 Right::Mine(stop) => Some(stop.probe_ms),
                 Right::Others(stop) => return Err(NoLeave::Stopped(stop)),
             },
         };
-        if let Err(error) = account.client.token_ready().await {
+        // Another process may be fetching it.
+        if let Err(error) = meant(account.client.token_ready()).await {
             self.heed_token(account, probe_ms, &error);
+            *right = probe_ms.filter(|_| !matches!(error, TokenError::Refused { .. }));
             return Err(error.into());
         }
         let _place = account.sends.take().await;
@@ -86,7 +95,9 @@ impl Deliverer {
         why: NoLeave,
     ) -> Result<(), Abandoned> {
         match why {
-            NoLeave::Stopped(stop) if tries.waits => self.sit_out(case, account, &stop).await,
+            NoLeave::Stopped(stop) if tries.met.as_ref() == Some(&stop.why) => {
+                self.sit_out(case, account, &stop).await
+            }
             NoLeave::Stopped(stop) => {
                 self.ledger.give_up(&case.place, case.mine, entry, None, self.stopped(&stop)).await
             }
@@ -101,13 +112,13 @@ impl Deliverer {
         }
     }
 
-    /// Waits for the end of a stop that this event has met itself, or until it may be tried. Nothing is said twice to the platform
-    /// meanwhile, and nobody waits longer than an event may be old.
+    /// Waits for the end of a stop that this event has met itself, until another takes its place, or until it may be tried. Nothing is
+    /// said twice to the platform meanwhile, and nobody waits longer than an event may be old.
     async fn sit_out(&self, case: &Case<'_>, account: &Account, stop: &Stop) -> Result<(), Abandoned> {
         let wait = self.until(stop.probe_ms).min(self.until_too_old(case.event.occurred_at_ms));
         tokio::select! {
             paused = case.mine.pause(wait) => paused,
-            () = account.breaker.until_lifted() => Ok(()),
+            () = account.breaker.until_over(&stop.why) => Ok(()),
         }
     }
 }

@@ -15,6 +15,8 @@ use crate::{
 
 /// Longer is no event put off because a server is busy.
 const LONGEST_REST: Duration = Duration::from_secs(60);
+/// A quota's time is over by the platform's clock, which differs from ours by no more.
+const MARGIN_MS: i64 = 2_000;
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 /// Midnight in Beijing, before that of UTC.
@@ -47,14 +49,23 @@ pub(super) enum Verdict {
 }
 
 impl Deliverer {
-    /// What came of a send for this event, and what it says of the account. The right to try is used up by it.
-    pub(super) fn heed(&self, account: &Account, user: &str, slot: Option<&mut Slot>, sent: Sent) -> Verdict {
+    /// What came of a send that began at `began_ms` for this event, and what it says of the account. A call uses up the right to try.
+    pub(super) fn heed(
+        &self,
+        account: &Account,
+        user: &str,
+        slot: Option<&mut Slot>,
+        sent: Sent,
+        began_ms: i64,
+    ) -> Verdict {
         if let Sent::Refused { errcode, errmsg } = &sent {
             self.alarm(account, *errcode, errmsg);
         }
+        let called = !matches!(sent, Sent::NotSent { .. });
+        let right = slot.filter(|_| called).and_then(Slot::take_right);
         let now_ms = self.clock.now_ms();
-        let verdict = judge(sent, now_ms);
-        account.hear(&verdict.word(), user, slot.and_then(Slot::take_right), now_ms);
+        let verdict = judge(sent, began_ms, now_ms);
+        account.hear(&verdict.word(), user, right, now_ms);
         verdict
     }
 
@@ -73,16 +84,16 @@ impl Deliverer {
         account.hear(&word, user, None, self.clock.now_ms());
     }
 
-    /// A code that nobody knows is told to a person.
+    /// A code that nobody knows is told to a person, and one that takes nothing but this message though a person has to act.
     fn alarm(&self, account: &Account, errcode: i32, errmsg: &str) {
-        if errcode::lookup(errcode).is_none() {
-            self.metrics.accounts().unknown_code(&account.name, errcode, errmsg);
+        if errcode::alarms(errcode) {
+            self.metrics.accounts().alarming_code(&account.name, errcode, errmsg);
         }
     }
 }
 
-/// Judges what came of a send at `now_ms`.
-fn judge(sent: Sent, now_ms: i64) -> Verdict {
+/// Judges what came, at `now_ms`, of a send that began at `began_ms`.
+fn judge(sent: Sent, began_ms: i64, now_ms: i64) -> Verdict {
     match sent {
         Sent::Taken => Verdict::Taken,
         Sent::Unknown { reason } => Verdict::Unknown { errcode: None, reason },
@@ -95,29 +106,32 @@ fn judge(sent: Sent, now_ms: i64) -> Verdict {
             stop: None,
             rest: Some(after.min(LONGEST_REST)),
         },
-        Sent::Refused { errcode, .. } => refused(errcode, now_ms),
+        Sent::Refused { errcode, .. } => refused(errcode, began_ms, now_ms),
     }
 }
 
-fn refused(errcode: i32, now_ms: i64) -> Verdict {
+fn refused(errcode: i32, began_ms: i64, now_ms: i64) -> Verdict {
     let reason = format!("errcode {errcode}");
     let not_taken =
         |stop| Verdict::NotTaken { errcode: Some(errcode), reason: reason.clone(), stop, rest: None };
     let final_ = |stop, closes| Verdict::Refused { errcode, stop, closes };
-    match errcode::class(errcode) {
+    let class = errcode::class(errcode);
+    let stop = || stop(class, errcode, began_ms, now_ms);
+    match class {
         Class::Ok => Verdict::Taken,
         // The client has refreshed the token and repeated once already.
         Class::Retry | Class::RefreshToken => not_taken(None),
-        Class::PauseMinute => not_taken(stop(errcode, now_ms)),
+        Class::PauseMinute => not_taken(stop()),
         Class::GiveUp => final_(None, false),
         Class::CloseWindow | Class::BlockUser => final_(None, true),
-        Class::StopAccount | Class::StopUntilMidnight => final_(stop(errcode, now_ms), false),
+        Class::StopAccount | Class::StopUntilMidnight => final_(stop(), false),
         Class::Ambiguous => Verdict::Unknown { errcode: Some(errcode), reason },
     }
 }
 
 impl Verdict {
-    /// What it says of the account. Who could not be reached is counted when the last try has failed.
+    /// What it says of the account: that it may send only if the platform took the message, or looked at the user of it. Who could
+    /// not be reached is counted when the last try has failed.
     fn word(&self) -> Word {
         match self {
             Self::Refused { errcode, stop: Some(stop), .. }
@@ -125,9 +139,18 @@ impl Verdict {
                 Word::Stopped { errcode: *errcode, stop: stop.clone() }
             }
             Self::Refused { errcode: USER_LIMITED, .. } => Word::Limited,
-            Self::Taken | Self::Refused { .. } => Word::Open,
+            Self::Taken | Self::Refused { closes: true, .. } => Word::Open,
             Self::Unknown { errcode, reason } => Word::Unreached { errcode: *errcode, why: reason.clone() },
-            Self::NotTaken { .. } => Word::Nothing,
+            Self::NotTaken { .. } | Self::Refused { .. } => Word::Nothing,
+        }
+    }
+
+    /// In the words of an outcome.
+    pub(super) fn reason(&self) -> String {
+        match self {
+            Self::Taken => String::new(),
+            Self::Refused { errcode, .. } => format!("errcode {errcode}"),
+            Self::NotTaken { reason, .. } | Self::Unknown { reason, .. } => reason.clone(),
         }
     }
 }
@@ -135,25 +158,35 @@ impl Verdict {
 /// What a refused token says of the account.
 fn word_of(error: &TokenError, now_ms: i64) -> Word {
     let TokenError::Refused { errcode, .. } = error else { return Word::Nothing };
+    let class = match errcode::class(*errcode) {
+        // No token was shown: what is not valid is the secret.
+        Class::RefreshToken => Class::StopAccount,
+        class => class,
+    };
     let stopped = |stop| Word::Stopped { errcode: *errcode, stop };
-    stop(*errcode, now_ms).map_or(Word::Nothing, stopped)
+    stop(class, *errcode, now_ms, now_ms).map_or(Word::Nothing, stopped)
 }
 
-fn stop(errcode: i32, now_ms: i64) -> Option<Stop> {
+/// The stop that follows from an answer that came at `now_ms` to a call that began at `began_ms`.
+///
+/// A quota is that of the minute, or day, in which the call began. Whoever tries after it begins later than the margin, so that no
+/// clock takes that call for one of the minute before; if it is refused again, the next try is in the next minute.
+fn stop(class: Class, errcode: i32, began_ms: i64, now_ms: i64) -> Option<Stop> {
     let rested_ms = now_ms + TRIED_EVERY_MS;
-    let (until_ms, probe_ms) = match errcode::class(errcode) {
+    let (until_ms, probe_ms) = match class {
         Class::StopAccount => (rested_ms, rested_ms),
         // A person may reset the count earlier: that shows when one tries.
         Class::StopUntilMidnight => {
-            ((now_ms + BEIJING_MS) / DAY_MS * DAY_MS + DAY_MS - BEIJING_MS, rested_ms)
+            let midnight = (began_ms + BEIJING_MS) / DAY_MS * DAY_MS + DAY_MS - BEIJING_MS;
+            (midnight.max(rested_ms), rested_ms)
         }
         Class::PauseMinute => {
-            let next = now_ms / MINUTE_MS * MINUTE_MS + MINUTE_MS;
+            let next = began_ms / MINUTE_MS * MINUTE_MS + MINUTE_MS + MARGIN_MS;
             (next, next)
         }
         _ => return None,
     };
-    Some(Stop { probe_ms, ..Stop::until(until_ms, format!("errcode {errcode}")) })
+    Some(Stop { probe_ms, ..Stop::for_code(until_ms, errcode) })
 }
 
 #[cfg(test)]
@@ -162,8 +195,12 @@ mod tests {
 
     const NOON_IN_BEIJING: i64 = 1_753_934_400_000;
 
+    fn answered(errcode: i32, began_ms: i64, now_ms: i64) -> Verdict {
+        judge(Sent::Refused { errcode, errmsg: String::new() }, began_ms, now_ms)
+    }
+
     fn of(errcode: i32) -> Verdict {
-        judge(Sent::Refused { errcode, errmsg: String::new() }, NOON_IN_BEIJING + 1_500)
+        answered(errcode, NOON_IN_BEIJING, NOON_IN_BEIJING + 1_500)
     }
 
     fn until(verdict: &Verdict) -> Option<i64> {
@@ -184,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn every_code_says_something_of_the_account_and_only_a_stop_stops_it() {
+    fn only_a_stop_stops_an_account_and_only_who_is_heard_about_the_user_opens_it() {
         for row in errcode::TABLE.iter().filter(|row| row.code != 50_002) {
             let word = of(row.code).word();
             let expected = match row.class {
@@ -194,18 +231,30 @@ mod tests {
                 Class::Ambiguous => {
                     matches!(word, Word::Unreached { errcode: Some(code), .. } if code == row.code)
                 }
-                Class::Retry | Class::RefreshToken => word == Word::Nothing,
-                _ => word == Word::Open,
+                Class::Ok | Class::CloseWindow | Class::BlockUser => word == Word::Open,
+                Class::GiveUp | Class::Retry | Class::RefreshToken => word == Word::Nothing,
             };
             assert!(expected, "{}: {word:?}", row.code);
         }
         assert_eq!(of(50_002).word(), Word::Limited);
-        assert_eq!(of(99_999).word(), Word::Open);
+        assert_eq!(of(99_999).word(), Word::Nothing);
+    }
+
+    #[test]
+    fn a_token_that_is_refused_for_its_secret_stops_the_account_and_names_where_that_stands() {
+        let word =
+            |errcode| word_of(&TokenError::Refused { errcode, errmsg: String::new() }, NOON_IN_BEIJING);
+        for errcode in [40_001, 40_125, 40_164] {
+            let Word::Stopped { stop, .. } = word(errcode) else { panic!("{errcode} stops nothing") };
+            assert_eq!((stop.errcode(), stop.until_ms), (Some(errcode), NOON_IN_BEIJING + 60_000));
+        }
+        assert_eq!(errcode::remedy(40_001), errcode::remedy(40_125));
+        assert_eq!([word(-1), word(61_450)], [Word::Nothing, Word::Nothing]);
     }
 
     #[test]
     fn a_busy_server_is_left_alone_as_long_as_it_says_and_a_minute_at_most() {
-        let rest = |after| match judge(Sent::Busy { after: Duration::from_secs(after) }, 0) {
+        let rest = |after| match judge(Sent::Busy { after: Duration::from_secs(after) }, 0, 0) {
             Verdict::NotTaken { rest, .. } => rest.unwrap().as_secs(),
             other => panic!("{other:?}"),
         };
@@ -216,6 +265,16 @@ mod tests {
     fn stops_last_as_long_as_the_platform_says() {
         assert_eq!(until(&of(48_001)), Some(NOON_IN_BEIJING + 61_500));
         assert_eq!(until(&of(45_009)), Some(NOON_IN_BEIJING + 12 * 3_600_000), "midnight in Beijing");
-        assert_eq!(until(&of(45_011)), Some(NOON_IN_BEIJING + 60_000), "the next minute");
+        assert_eq!(until(&of(45_011)), Some(NOON_IN_BEIJING + 62_000), "the next minute");
+    }
+
+    #[test]
+    fn a_quota_is_that_of_the_time_in_which_the_call_began() {
+        let late = |errcode, began_ms| until(&answered(errcode, began_ms, began_ms + 4_000));
+        let minute = NOON_IN_BEIJING + 60_000;
+        assert_eq!(late(45_011, minute - 1_000), Some(minute + 2_000), "the answer came in the next");
+        assert_eq!(late(45_011, minute + 2_000), Some(minute + 62_000));
+        let midnight = NOON_IN_BEIJING + 12 * 3_600_000;
+        assert_eq!(late(45_009, midnight - 1_000), Some(midnight + 63_000), "not the day that has begun");
     }
 }

@@ -31,6 +31,17 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Decisions at a time.
 const AT_ONCE: usize = 8;
 
+/// What came of a decision.
+#[derive(Clone, Copy, Debug)]
+enum Came {
+    /// It is done.
+    Done,
+    /// Nothing: the reply goes on waiting for another one.
+    Nothing,
+    /// It waits itself, for the unknown outcome to be published.
+    NotYet,
+}
+
 /// Lays an outcome that is unknown on the desk, before it is published.
 pub(super) async fn note(rooms: &Rooms, case: &Case<'_>, entry: &Entry) -> Result<(), Abandoned> {
     if entry.reply.outcome() != Outcome::Unknown || entry.reply.revision > 0 {
@@ -67,7 +78,14 @@ pub async fn tend(rooms: Arc<Rooms>, shutdown: CancellationToken) {
             ended = &mut round => ended,
             () = shutdown.cancelled() => {
                 mine.stop();
-                round.await
+                match tokio::time::timeout(rooms.terms.drain, &mut round).await {
+                    Ok(ended) => ended,
+                    Err(_) => {
+                        // What waits for Redis by now is left to whoever looks next; what is being sent has its bound.
+                        mine.lose();
+                        round.await
+                    }
+                }
             }
         };
         if let Err(error) = ended {
@@ -100,21 +118,24 @@ impl Rooms {
             return self.desk.wait_until(unknown, until_ms).await;
         }
         match self.ledger.drop_waiting(&self.place_of(unknown), mine).await {
-            Ok(()) => self.desk.done(unknown, false).await,
-            Err(Abandoned) => Ok(()),
+            Ok(true) => self.desk.done(unknown, false).await,
+            Ok(false) | Err(Abandoned) => Ok(()),
         }
     }
 
-    /// One decision, to its end. What is abandoned, or fails for want of Redis, is looked at again.
+    /// One decision, to its end. What is abandoned, fails for want of Redis, or panics, is looked at again; what may have been sent
+    /// by then is not sent once more.
     async fn decided(&self, mine: &Assignment, unknown: Unknown, decided: Decided) {
         let doing = AssertUnwindSafe(self.carry_out(mine, &unknown, decided)).catch_unwind().await;
         let waits = match doing {
-            Ok(Ok(waits)) => waits,
-            Ok(Err(Abandoned)) => return,
+            Ok(Ok(Came::Done)) => false,
+            Ok(Ok(Came::Nothing)) => true,
+            Ok(Ok(Came::NotYet) | Err(Abandoned)) => return,
             Err(_) => {
                 self.metrics.panicked();
-                tracing::error!(event_id = unknown.event_id, "sending again panicked: a defect");
-                false
+                let event_id = &unknown.event_id;
+                tracing::error!(event_id, "what a person decided panicked: a defect; it is tried again");
+                return;
             }
         };
         if let Err(error) = self.desk.done(&unknown, waits).await {
@@ -122,19 +143,21 @@ impl Rooms {
         }
     }
 
-    /// `true`: nothing came of it, and it goes on waiting.
     async fn carry_out(
         &self,
         mine: &Assignment,
         unknown: &Unknown,
         Decided { choice, at_ms }: Decided,
-    ) -> Result<bool, Abandoned> {
+    ) -> Result<Came, Abandoned> {
         let place = self.place_of(unknown);
         let account = self.accounts.get(&unknown.app_id);
         match (choice, account) {
-            (Choice::Drop, _) => self.ledger.drop_waiting(&place, mine).await.map(|()| false),
+            (Choice::Drop, _) => {
+                let dropped = self.ledger.drop_waiting(&place, mine).await?;
+                Ok(if dropped { Came::Done } else { Came::NotYet })
+            }
             (Choice::Resend, Some(account)) => self.resend(mine, unknown, at_ms, place, account).await,
-            (Choice::Resend, None) => Ok(true),
+            (Choice::Resend, None) => Ok(Came::Nothing),
         }
     }
 
@@ -145,15 +168,16 @@ impl Rooms {
         at_ms: i64,
         place: Place,
         account: &Account,
-    ) -> Result<bool, Abandoned> {
+    ) -> Result<Came, Abandoned> {
         let (event_id, user) = (&unknown.event_id, uid(&unknown.user));
         let mut entry = match self.ledger.resume(&place, mine).await? {
             Resumed::Entry(entry) => *entry,
             Resumed::NoRight => {
                 tracing::warn!(event_id, user, "not sent again: the user's right does not give it now");
-                return Ok(true);
+                return Ok(Came::Nothing);
             }
-            Resumed::Gone => return Ok(false),
+            Resumed::NotYet => return Ok(Came::NotYet),
+            Resumed::Gone => return Ok(Came::Done),
         };
         // The person acts now, so the age of what is sent counts from here.
         let event = Event {
@@ -165,12 +189,14 @@ impl Rooms {
             ..Event::default()
         };
         let (user, trace) = (unknown.user.as_str(), TraceParent::new_root());
-        let case = Case { event: &event, account: Some(account), playbook: None, user, trace, mine, place };
+        let (playbook, superseded) = (None, false);
+        let case =
+            Case { event: &event, account: Some(account), playbook, user, trace, mine, superseded, place };
         if entry.state == State::Reserved {
             self.metrics.sent_again("person");
         }
         self.deliverer.deliver(&case, account, &mut entry, None).await?;
-        tell(self, &case, entry).await.map(|_told| false)
+        tell(self, &case, entry).await.map(|_told| Came::Done)
     }
 
     fn place_of(&self, unknown: &Unknown) -> Place {

@@ -5,7 +5,7 @@ use proto::{
     reply::{Decision, Outcome, Part, Reply},
 };
 
-use super::Rooms;
+use super::{NOT_CONFIGURED, Rooms, unsent};
 use crate::{
     accounts::Account,
     case::Case,
@@ -23,14 +23,17 @@ pub(super) async fn propose(rooms: &Rooms, case: &Case<'_>, known: Known) -> Pro
     let right =
         account.and_then(|account| granted(account.kind, account.rules, case.event, rooms.terms.margin));
     let mut reply = subject_of(case.event);
-    let end = match (account, &case.playbook) {
-        (Some(account), Some(playbook)) => match early_end(rooms, case, account, &known, right.is_some()) {
-            Some(end) => Some(end),
-            None => decided(rooms, case, playbook, known, &mut reply).await,
-        },
-        _ => Some(suppressed(rooms, "account not configured".to_owned(), 0)),
+    let end = match (unsent(case), account, &case.playbook) {
+        (None, Some(account), Some(playbook)) => {
+            match early_end(rooms, case, account, &known, right.is_some()) {
+                Some(end) => Some(end),
+                None => decided(rooms, case, playbook, known, &mut reply).await,
+            }
+        }
+        (reason, ..) => Some(suppressed(rooms, reason.unwrap_or(NOT_CONFIGURED).to_owned(), 0)),
     };
-    Proposal { reply, end, granted: right }
+    let revokes = matches!(case.event.kind, Some(Kind::Unsubscribed(_)));
+    Proposal { reply, end, granted: right, revokes }
 }
 
 /// What ends without a decision.

@@ -25,7 +25,8 @@ pub(super) async fn set_aside(
     let at_ms = rooms.clock.now_ms();
     let end = End { outcome: Outcome::SetAside, reason: format!("{class}: {error}"), until_ms: 0, at_ms };
 
-    let proposal = Proposal { reply: subject.clone(), end: Some(end.clone()), granted: None };
+    let reply = subject.clone();
+    let proposal = Proposal { reply, end: Some(end.clone()), granted: None, revokes: false };
     let mut entry = rooms.ledger.reserve(&place, &work.mine, proposal, false).await?;
     rooms.deliverer.without_sending(&place, &work.mine, &mut entry, end).await?;
     if entry.state == State::Closed || rooms.closer.published(&place) {

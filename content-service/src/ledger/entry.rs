@@ -6,7 +6,10 @@ use prost::Message as _;
 use proto::reply::{Budget, Outcome, Reply, ShownRecord, UnknownPolicy};
 use tokio::time::Instant;
 
-use super::end::{Damaged, End, PartEnd, count, number};
+use super::{
+    end::{Damaged, End, PartEnd, count, number},
+    watched::Watched,
+};
 
 /// Where an entry stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,13 +43,16 @@ pub struct Entry {
     pub end: Option<End>,
     /// It had ended before this handler came: its outcome may stand in Kafka already.
     pub found_settled: bool,
+    /// Somebody else's attempt, and since when it is seen.
+    pub(super) watched: Option<Watched>,
 }
 
 impl Entry {
     /// A reply that is about to be reserved.
     pub(super) fn new(reply: Reply) -> Self {
         let (part, attempt, again) = (0, 0, false);
-        Self { reply, state: State::Reserved, part, attempt, again, end: None, found_settled: false }
+        let state = State::Reserved;
+        Self { reply, state, part, attempt, again, end: None, found_settled: false, watched: None }
     }
 
     /// `reserve` has just made it.
@@ -112,14 +118,19 @@ impl Entry {
         let attempt = count(field(b"a"))?;
         let found_settled = state == State::Settled;
         let again = again.is_some();
-        let mut entry = Self { reply, state, part, attempt, again, end: None, found_settled };
+        let (end, watched) = (None, None);
+        let mut entry = Self { reply, state, part, attempt, again, end, found_settled, watched };
         entry.set_end(End::read(field(b"e"))?);
         Ok(entry)
     }
 
     /// It stands in Redis already.
     pub(super) fn set_found(&mut self, fields: &[Vec<u8>]) -> Result<(), Damaged> {
+        let before = self.watched.take();
         *self = Self::found(fields, self.reply.revision)?;
+        if self.state == State::Elsewhere {
+            self.watched = Some(Watched::seen(fields, before));
+        }
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 //! a repeat after a lost answer gives the same answer. Keys `l:{user}:<event id>` and `g:{user}`. Where a person decides on an unknown
 //! end: `settled → waiting → reserved …` ([`desk`]).
 
+mod ahead;
 mod closer;
 pub mod desk;
 mod end;
@@ -14,6 +15,7 @@ mod partitions;
 pub mod resume;
 mod scripts;
 mod settle;
+mod watched;
 
 use std::{sync::Arc, time::Duration};
 
@@ -37,6 +39,7 @@ use crate::{
     metrics::Metrics,
     watchdog::step,
 };
+use ahead::Ahead;
 use scripts::Scripts;
 
 /// For this time the master waits for its replicas, with every step that arms.
@@ -91,6 +94,8 @@ pub struct Proposal {
     pub end: Option<End>,
     /// What the event's action grants.
     pub granted: Option<Granted>,
+    /// The user has left: no right of theirs holds any longer.
+    pub revokes: bool,
 }
 
 /// The ledger in Redis. Clones share it.
@@ -100,6 +105,7 @@ pub struct Ledger {
     terms: Terms,
     clock: Clock,
     scripts: Arc<Scripts>,
+    ahead: Arc<Ahead>,
     metrics: Metrics,
 }
 
@@ -115,7 +121,7 @@ impl Ledger {
     /// A ledger with these bounds.
     #[must_use]
     pub fn new(redis: Redis, terms: Terms, clock: Clock, metrics: Metrics) -> Self {
-        Self { redis, terms, clock, scripts: Arc::default(), metrics }
+        Self { redis, terms, clock, scripts: Arc::default(), ahead: Arc::default(), metrics }
     }
 
     /// Round trips made so far, closing included.
@@ -142,10 +148,12 @@ impl Ledger {
         arm: bool,
     ) -> Result<Entry, Abandoned> {
         step("reserve");
-        let Proposal { reply, end, granted } = proposal;
+        let Proposal { reply, end, granted, revokes } = proposal;
         let (body, end) = (reply.encode_to_vec(), end.map_or_else(String::new, |end| end.write()));
         let parts = if end.is_empty() { reply.parts.len() } else { 0 };
         let arms = arm && parts > 0;
+        let ahead_ms = |granted: &Granted| self.ahead.with(granted.since_ms, self.clock.now_ms());
+        let since_ms = granted.as_ref().map_or(0, |granted| granted.since_ms - ahead_ms(granted));
         let (answer, armed) = self
             .call_as(mine, &self.scripts.reserve, self.replicas(arms), |script| {
                 let (now, lease) = (self.clock.now_ms(), if arms { self.lease_ms() } else { 0 });
@@ -156,7 +164,7 @@ impl Ledger {
                 script.arg(granted.map_or(0, |granted| granted.messages));
                 script.arg(granted.map_or(0, |granted| granted.until_ms));
                 script.arg("send right used up").arg("send right lapsed");
-                script.arg(granted.map_or(0, |granted| granted.since_ms));
+                script.arg(since_ms).arg(i32::from(revokes));
             })
             .await?;
         let mut entry = Entry::new(reply);

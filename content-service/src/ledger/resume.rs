@@ -12,6 +12,8 @@ pub enum Resumed {
     Entry(Box<Entry>),
     /// The user's right does not give it: it goes on waiting.
     NoRight,
+    /// The unknown outcome is not published yet.
+    NotYet,
     /// The ledger has no entry that could be sent.
     Gone,
 }
@@ -42,6 +44,7 @@ impl Ledger {
             .await?;
         let fields = match &answer[..] {
             [tag] if tag == b"no" => return Ok(Resumed::NoRight),
+            [tag] if tag == b"later" => return Ok(Resumed::NotYet),
             [tag, fields @ ..] if tag == b"found" => fields,
             _ => &[],
         };
@@ -58,15 +61,16 @@ impl Ledger {
         }
     }
 
-    /// `waiting → closed`: it stays unknown.
+    /// `waiting → closed`: it stays unknown. `false`: its outcome is not published yet, and it is to be dropped later.
     ///
     /// # Errors
     /// As [`Ledger::reserve`].
-    pub async fn drop_waiting(&self, place: &Place, mine: &Assignment) -> Result<(), Abandoned> {
-        self.call(mine, &self.scripts.drop, |script| {
-            script.key(&place.entry);
-        })
-        .await?;
-        Ok(())
+    pub async fn drop_waiting(&self, place: &Place, mine: &Assignment) -> Result<bool, Abandoned> {
+        let answer = self
+            .call(mine, &self.scripts.drop, |script| {
+                script.key(&place.entry);
+            })
+            .await?;
+        Ok(!matches!(&answer[..], [tag] if tag == b"later"))
     }
 }

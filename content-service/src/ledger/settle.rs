@@ -152,10 +152,11 @@ impl Ledger {
         let part = PartEnd { attempts: before.attempts + 1, unknown: before.unknown + 1, ..before };
         let reason = "the attempt was cut off: the user may or may not have it".to_owned();
         let end = End { outcome: Outcome::Unknown, reason, until_ms: 0, at_ms };
+        let watched = entry.watched.as_ref().map_or(&[][..], |watched| watched.over(self.terms.lease));
         let answer = self
             .call(mine, &self.scripts.overdue, |script| {
                 script.key(&place.entry).key(&place.rights).arg(at_ms).arg(part.write()).arg(end.write());
-                script.arg(&place.fence).arg(part.attempts).arg(i32::from(again));
+                script.arg(&place.fence).arg(part.attempts).arg(i32::from(again)).arg(watched);
             })
             .await?;
         self.moved_or(entry, &answer, |_| {});

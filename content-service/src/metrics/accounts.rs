@@ -13,10 +13,11 @@ use prometheus_client::{
 };
 use runtime::telemetry::Seldom;
 use tokio::time::Instant;
+use wechat::errcode;
 
 use super::Named;
 
-/// An unknown code is logged at most once in this time.
+/// An alarming code is logged at most once in this time.
 const SAID_FOR: Duration = Duration::from_secs(60);
 /// More codes than this have no label of their own: nobody but the platform says how many there are.
 const CODES: usize = 32;
@@ -33,7 +34,7 @@ pub struct AccountMetrics {
     stopped: Family<Named, Gauge>,
     token_calls: Family<Named, Gauge>,
     unknown_codes: Family<Code, Counter>,
-    /// When each unknown code was logged last.
+    /// When each of them was logged last.
     said: Mutex<BTreeMap<i32, Seldom>>,
 }
 
@@ -42,7 +43,7 @@ impl AccountMetrics {
         all.register("account_stops", "Times that an account was stopped", self.stops.clone());
         all.register("account_stopped", "1 while an account is stopped", self.stopped.clone());
         all.register("token_calls", "Calls of the token endpoint since the start", self.token_calls.clone());
-        let unknown = "Answers with a code that is in no list: their messages are given up";
+        let unknown = "Answers with a code that is in no list, or that a person has to see: their messages are given up";
         all.register("unknown_errcodes", unknown, self.unknown_codes.clone());
     }
 
@@ -62,8 +63,8 @@ impl AccountMetrics {
         self.token_calls.get_or_create(&Named { name: account.to_owned() }).set(calls);
     }
 
-    /// The platform answered with a code that nobody here knows.
-    pub fn unknown_code(&self, account: &str, errcode: i32, errmsg: &str) {
+    /// The platform answered with a code that nobody here knows, or that a person has to see.
+    pub fn alarming_code(&self, account: &str, errcode: i32, errmsg: &str) {
         let (labelled, say) = self.note(errcode);
         let label = if labelled { errcode.to_string() } else { "other".to_owned() };
         self.unknown_codes.get_or_create(&Code { errcode: label }).inc();
@@ -72,7 +73,8 @@ impl AccountMetrics {
                 account,
                 errcode,
                 errmsg,
-                "the platform answers with a code that is not known here, and messages are given up: look it up among its return codes"
+                what_to_do = errcode::remedy(errcode),
+                "the platform answers with a code that a person has to see, and messages are given up"
             );
         }
     }

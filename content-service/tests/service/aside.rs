@@ -136,6 +136,33 @@ async fn an_outcome_that_the_broker_finds_too_large_loses_the_bulk_of_its_decisi
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_dlq_that_refuses_us_holds_the_partition_and_loses_nothing() {
+    let mut world = World::new(1).await;
+    let refused = RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+    world.cluster.topic_error(proto::DLQ.name, refused).unwrap();
+    world.run().await;
+    damaged(&world, "poison").await;
+    world.push(&world.text("o2", "e1", "hello")).await;
+    assert_eq!(world.outcome("e1").await.outcome(), Outcome::Sent, "others are answered");
+    until("it shows", async || {
+        let metrics = world.metrics().await;
+        world.readyz().await.contains("wechat.events.dlq.v1: kafka refuses")
+            && metrics.contains("content_publish_refused 1")
+    })
+    .await;
+    world.stop().await;
+    assert_eq!((world.committed_now().await, world.dlq.records().len()), (0, 0), "nothing passed it by");
+
+    world.cluster.topic_error(proto::DLQ.name, RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR).unwrap();
+    world.run().await;
+    world.committed(2).await;
+    until("it is in the DLQ", async || world.dlq.records().len() == 1).await;
+    until("its outcome is told", async || outcomes(&world, "poison") == [Outcome::SetAside]).await;
+    assert_eq!(world.api.contents("o2"), ["hello"]);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_topic_that_refuses_us_holds_the_partition_and_shows_in_readiness() {
     let mut world = World::new(1).await;
     let refused = RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;

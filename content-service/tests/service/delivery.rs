@@ -6,7 +6,8 @@ use proto::reply::Outcome;
 
 use crate::{
     fakes::Answer,
-    world::{OTHER_APP, World, by_id},
+    gate::Gate,
+    world::{OTHER_APP, World, by_id, until},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,6 +85,71 @@ async fn what_can_be_tried_again_is_tried_again() {
     assert_eq!(world.api.contents("o1"), ["hello"]);
     assert_eq!(reply.decision.unwrap().budget.unwrap().after, 4, "three tries cost one unit");
     world.stop().await;
+}
+
+/// What stands between two users' first events and the platform, for a while.
+#[derive(Clone, Copy, Debug)]
+enum Trouble {
+    Answers(Answer),
+    NoConnection,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn users_stay_in_order_whatever_their_first_events_have_to_wait_for() {
+    for (trouble, attempts) in [
+        (Trouble::Answers(Answer::Code(61_450)), 2),
+        (Trouble::Answers(Answer::Busy(1)), 2),
+        (Trouble::Answers(Answer::Code(45_011)), 2),
+        (Trouble::NoConnection, 1),
+    ] {
+        stay_in_order(trouble, attempts).await;
+    }
+}
+
+async fn stay_in_order(trouble: Trouble, attempts: u32) {
+    let mut world = World::new(1).await;
+    let gate = Gate::before(&world.config.accounts[0].api).await;
+    world.config.accounts[0].api = format!("http://{}", gate.address);
+    world.run().await;
+    world.push(&world.text("warm", "warm", "a token is at hand")).await;
+    world.outcome("warm").await;
+    // The next minute is near, and both meet the trouble before one answer is there.
+    let now_ms = world.clock.now_ms();
+    world.clock.set_ms(now_ms / 60_000 * 60_000 + 50_000);
+    world.api.lock().delay = Duration::from_secs(1);
+    match trouble {
+        Trouble::Answers(answer) => world.api.lock().script.extend([answer; 2]),
+        Trouble::NoConnection => gate.shut(),
+    }
+    for number in 0..3 {
+        for user in ["o1", "o2"] {
+            world.push(&world.text(user, &format!("{user}-{number}"), &number.to_string())).await;
+        }
+        if number == 0 {
+            until("both have met it", async || tried(&world, trouble).await).await;
+        }
+    }
+    world.api.lock().delay = Duration::ZERO;
+    gate.open();
+    for user in ["o1", "o2"] {
+        for (number, attempts) in [attempts, 1, 1].into_iter().enumerate() {
+            let reply = world.outcome(&format!("{user}-{number}")).await;
+            let ended = (reply.outcome(), reply.parts[0].attempts);
+            assert_eq!(ended, (Outcome::Sent, attempts), "{trouble:?}: {user}-{number} {}", reply.reason);
+        }
+        assert_eq!(world.api.contents(user), ["0", "1", "2"], "{trouble:?}");
+    }
+    world.stop().await;
+}
+
+/// Whether two more sends than the first have begun, or failed without a connection.
+async fn tried(world: &World, trouble: Trouble) -> bool {
+    if let Trouble::Answers(_) = trouble {
+        return world.api.lock().calls == 3;
+    }
+    let metrics = world.metrics().await;
+    let tries = metrics.lines().find_map(|line| line.strip_prefix("content_send_seconds_count "));
+    tries.is_some_and(|tries| tries.parse::<u32>().unwrap() >= 3)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -136,7 +136,8 @@ async fn whoever_works_without_a_partition_knows_what_is_to_be_erased_first_too(
     let erasures = Erasures::new(bench.redis.clone(), profiles, Metrics::default());
     let (mine, place) = (Assignment::new(0), bench.ledger.place(&user, "again", "a person".to_owned()));
     let (trace, user) = (TraceParent::new_root(), user.as_str());
-    let case = Case { event: &event, account: None, playbook: None, user, trace, mine: &mine, place };
+    let (account, playbook, superseded, mine) = (None, None, false, &mine);
+    let case = Case { event: &event, account, playbook, user, trace, mine, superseded, place };
     until("it is done", async || erasures.settled(&case).await.unwrap()).await;
     assert_eq!(world.profiles.lock().enriched, ["gone"]);
     looking_up.abort();

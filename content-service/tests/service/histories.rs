@@ -1,8 +1,11 @@
 //! Random histories of one user, replies in flight beside each other: the platform never has to answer 45015 or 45047.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    collections::HashSet,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
-use content_service::ledger::{End, Entry, Granted, PartEnd, Place, State, resume::Resumed};
+use content_service::ledger::{End, Entry, Granted, PartEnd, Place, Proposal, State, resume::Resumed};
 use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
@@ -15,7 +18,7 @@ use wechat::{
 
 use crate::ledger::{Bench, proposal};
 
-const ACTIONS: [Action; 3] = [Action::Message, Action::MenuClick, Action::Scan];
+const ACTIONS: [Action; 4] = [Action::Message, Action::MenuClick, Action::Scan, Action::Subscribe];
 const MARGIN_MS: i64 = 3_000;
 
 /// What comes of bytes that left.
@@ -34,6 +37,8 @@ enum Comes {
 enum Step {
     /// The user acts; the event is handled later.
     Act(usize),
+    /// The user leaves.
+    Leave,
     /// The oldest event that waits gets a reply of so many parts.
     Handle(usize),
     /// One of the replies in flight sends its next part; sent again where nobody knows.
@@ -49,6 +54,7 @@ fn step() -> impl Strategy<Value = Step> {
     ];
     prop_oneof![
         3 => (0..ACTIONS.len()).prop_map(Step::Act),
+        1 => Just(Step::Leave),
         4 => (1usize..4).prop_map(Step::Handle),
         8 => (0usize..4, comes, any::<bool>()).prop_map(|(n, comes, again)| Step::Send(n, comes, again)),
         1 => (0usize..4).prop_map(Step::GiveUp),
@@ -61,6 +67,8 @@ struct History<'a> {
     user: String,
     now_ms: i64,
     platform: Window,
+    /// Events whose replies were in flight when the user left: the platform may refuse them, and it counts what it takes.
+    past: HashSet<String>,
     acted: Vec<(i64, Action)>,
     flying: Vec<(Place, Entry)>,
     waiting: Vec<Place>,
@@ -76,6 +84,8 @@ impl History<'_> {
                 self.platform = self.platform.raise(self.now_ms, self.now_ms, &grant);
                 self.acted.push((self.now_ms, ACTIONS[action]));
             }
+            // More in flight than a new follower's right gives nobody could take back in time.
+            Step::Leave if self.acted.is_empty() && self.flying.len() < 2 => self.leave().await,
             Step::Handle(parts) if !self.acted.is_empty() => self.handle(parts).await,
             Step::Send(n, comes, again) if !self.flying.is_empty() => {
                 self.send(n % self.flying.len(), comes, again).await?
@@ -89,12 +99,24 @@ impl History<'_> {
                 if let Resumed::Entry(entry) =
                     self.bench.ledger.resume(&place, &self.bench.mine).await.unwrap()
                 {
+                    self.past.remove(&entry.reply.event_id);
                     self.flying.push((place, *entry));
                 }
             }
             _ => {}
         }
         Ok(())
+    }
+
+    async fn leave(&mut self) {
+        self.platform = Window::default();
+        self.past.extend(self.flying.iter().map(|(_, entry)| entry.reply.event_id.clone()));
+        let event = format!("{}-{}", self.user, self.events);
+        self.events += 1;
+        let place = self.bench.ledger.place(&self.user, &event, event.clone());
+        let proposal =
+            Proposal { revokes: true, end: Some(self.end(Outcome::Suppressed)), ..proposal(&event, 0) };
+        self.bench.ledger.reserve(&place, &self.bench.mine, proposal, false).await.unwrap();
     }
 
     async fn handle(&mut self, parts: usize) {
@@ -118,6 +140,14 @@ impl History<'_> {
         self.bench.ledger.give_up(place, &self.bench.mine, entry, None, end).await.unwrap();
     }
 
+    /// 43004: the user is gone.
+    async fn refused(&self, place: &Place, entry: &mut Entry) {
+        entry.tried();
+        let part = entry.part_end(Outcome::Refused, Some(43_004), self.now_ms);
+        let end = self.end(Outcome::Refused);
+        self.bench.ledger.settle(place, &self.bench.mine, entry, part, end, true).await.unwrap();
+    }
+
     fn end(&self, outcome: Outcome) -> End {
         End { outcome, reason: String::new(), until_ms: 0, at_ms: self.now_ms }
     }
@@ -134,7 +164,12 @@ impl History<'_> {
         }
         prop_assert!(matches!(entry.state, State::Armed(_)), "{:?}", entry.state);
         if matches!(comes, Comes::Taken | Comes::LostAnswer) {
-            prop_assert!(self.platform.take(self.now_ms), "45015 or 45047 at {}", self.now_ms);
+            let taken = self.platform.take(self.now_ms);
+            if !taken && self.past.contains(&entry.reply.event_id) {
+                self.refused(&place, &mut entry).await;
+                return Ok(());
+            }
+            prop_assert!(taken, "45015 or 45047 at {}", self.now_ms);
             self.sent += 1;
         }
         if matches!(comes, Comes::NotSent) {
@@ -164,7 +199,12 @@ impl History<'_> {
                 self.waiting.push(place);
             }
             State::Settled => {}
-            _ => self.flying.push((place, entry)),
+            _ => {
+                if entry.state == State::Reserved {
+                    self.past.remove(&entry.reply.event_id);
+                }
+                self.flying.push((place, entry));
+            }
         }
         Ok(())
     }
@@ -186,6 +226,7 @@ fn no_history_of_one_user_exceeds_what_the_platform_grants() {
                 user,
                 now_ms: 1_800_000_000_000,
                 platform: Window::default(),
+                past: HashSet::new(),
                 acted: Vec::new(),
                 flying: Vec::new(),
                 waiting: Vec::new(),

@@ -1,5 +1,8 @@
 //! Every script of the ledger: its transition, its repeat, and two who want the same.
 
+mod late;
+mod units;
+
 use std::time::Duration;
 
 use content_service::{
@@ -57,8 +60,19 @@ impl Bench {
 
     /// The lease of whoever has armed it is over.
     async fn lapse(&self, event: &str) {
+        self.lease_ends(event, 1).await;
+    }
+
+    /// A finder whose leases are this long, on the same Redis.
+    fn finder(&self, lease: Duration) -> Ledger {
+        let terms = Terms { ttl: Duration::from_secs(50 * 3600), lease, replicas: 0 };
+        Ledger::new(self.redis.clone(), terms, self.clock.clone(), Metrics::default())
+    }
+
+    /// The lease ends then, by the clock of Redis.
+    async fn lease_ends(&self, event: &str, at_ms: i64) {
         let mut set = redis::cmd("HSET");
-        set.arg(format!("l:{{wx1:o1}}:{event}")).arg("l").arg(1);
+        set.arg(format!("l:{{wx1:o1}}:{event}")).arg("l").arg(at_ms);
         assert_eq!(self.redis.query::<i64>(&set).await.unwrap(), 0, "the entry is there");
     }
 
@@ -75,7 +89,7 @@ pub(crate) fn proposal(event: &str, parts: usize) -> Proposal {
         decision: Some(Decision::default()),
         ..Reply::default()
     };
-    Proposal { reply, end: None, granted: None }
+    Proposal { reply, end: None, granted: None, revokes: false }
 }
 
 fn part(outcome: Outcome) -> PartEnd {
@@ -198,33 +212,6 @@ async fn what_is_used_up_or_lapsed_ends_at_once_and_again_the_same() {
     assert_eq!(entry.end.unwrap().reason, "send right lapsed");
 }
 
-#[tokio::test]
-async fn after_the_lease_a_part_under_way_is_unknown_and_never_armed_again() {
-    let bench = Bench::start().await;
-    let (mine, place) = (&bench.mine, bench.place("e", "dead"));
-    let mut dead = bench.reserve("e", "dead", 1, true).await;
-    let finder = bench.place("e", "finder");
-    let mut found = bench.reserve("e", "finder", 1, true).await;
-    assert!(matches!(found.state, State::Elsewhere));
-    bench.ledger.overdue(&finder, mine, &mut found, false).await.unwrap();
-    assert!(matches!(found.state, State::Elsewhere), "the lease is not over");
-    bench.clock.advance(Duration::from_secs(60));
-    bench.ledger.overdue(&finder, mine, &mut found, false).await.unwrap();
-    assert!(matches!(found.state, State::Elsewhere), "nor is it for somebody whose clock is ahead");
-    bench.lapse("e").await;
-    for _ in 0..2 {
-        bench.ledger.overdue(&finder, mine, &mut found, false).await.unwrap();
-        assert_eq!((found.state, found.reply.outcome()), (State::Settled, Outcome::Unknown));
-    }
-    bench.ledger.arm(&finder, mine, &mut found.clone()).await.unwrap();
-    bench
-        .ledger
-        .settle(&place, mine, &mut dead, part(Outcome::Sent), end(Outcome::Sent), false)
-        .await
-        .unwrap();
-    assert_eq!(dead.reply.outcome(), Outcome::Unknown, "who comes back too late learns what was published");
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_owners_of_one_event_one_sends() {
     let bench = Bench::start().await;
@@ -285,36 +272,6 @@ async fn what_was_told_meanwhile_is_not_told_otherwise() {
     until("it is closed", async || bench.reserve("e", "other", 1, true).await.state == State::Closed).await;
     bench.ledger.note_not_recorded(&place, mine, &mut entry).await.unwrap();
     assert_eq!(entry.state, State::Closed);
-}
-
-/// F12: two owners of one event; the first slept through its lease.
-#[tokio::test]
-async fn a_zombie_is_refused_every_transition() {
-    let bench = Bench::start().await;
-    let (mine, place, heir) = (&bench.mine, bench.place("e", "old/1/0/7"), bench.place("e", "new/2/0/7"));
-    let zombie = bench.reserve("e", "old/1/0/7", 2, true).await;
-    bench.lapse("e").await;
-    let mut found = bench.reserve("e", "new/2/0/7", 2, true).await;
-    bench.ledger.overdue(&heir, mine, &mut found, false).await.unwrap();
-    let told = found.reply.clone();
-    assert_eq!(
-        (told.outcome(), bench.left().await),
-        (Outcome::Unknown, 4),
-        "the part behind it was not sent"
-    );
-
-    let (sent, ended) = (part(Outcome::Sent), end(Outcome::Sent));
-    let mut each: Vec<Entry> = vec![zombie; 5];
-    let ledger = &bench.ledger;
-    ledger.arm(&place, mine, &mut each[0]).await.unwrap();
-    ledger.not_sent(&place, mine, &mut each[1]).await.unwrap();
-    ledger.next_part(&place, mine, &mut each[2], sent).await.unwrap();
-    ledger.settle(&place, mine, &mut each[3], sent, ended.clone(), false).await.unwrap();
-    ledger.give_up(&place, mine, &mut each[4], None, ended).await.unwrap();
-    for entry in each {
-        assert_eq!((entry.state, entry.reply), (State::Settled, told.clone()));
-    }
-    assert_eq!(bench.left().await, 4);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod aside;
+mod crowds;
 mod delivery;
 mod erasure;
 mod fakes;
@@ -15,11 +16,14 @@ mod lost;
 mod partitions;
 mod path;
 mod paused;
+mod pauses;
+mod playbooks;
 mod redis_server;
 mod retention;
 mod rights;
 mod sources;
 mod stops;
 mod trouble;
+mod trying;
 mod unknown;
 mod world;

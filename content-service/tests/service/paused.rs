@@ -45,7 +45,8 @@ async fn armed(ago: Duration, mine: &Assignment) -> (Entry, usize) {
     let mut entry = ledger.reserve(&place, &Assignment::new(1), proposal, true).await.unwrap();
     entry.state = State::Armed(Instant::now() - ago);
     let (trace, account) = (TraceParent::new_root(), Some(account.as_ref()));
-    let case = Case { event: &event, account, playbook: None, user: "wx:o", trace, mine, place };
+    let (playbook, user, superseded) = (None, "wx:o", false);
+    let case = Case { event: &event, account, playbook, user, trace, mine, superseded, place };
     let ended = deliverer.deliver(&case, account.unwrap(), &mut entry, Some(slot)).await;
     assert_eq!(ended.is_ok(), mine.holds());
     let calls = world.api.lock().calls;

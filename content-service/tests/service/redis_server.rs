@@ -27,12 +27,22 @@ impl RedisServer {
     }
 
     pub(crate) async fn restart(&mut self) {
+        self.begin(&[]).await;
+    }
+
+    /// Puts a node of a cluster in its place, one that serves no key.
+    pub(crate) async fn becomes_a_cluster(&mut self) {
+        self.begin(&["--cluster-enabled", "yes", "--appendonly", "no", "--cluster-port", "0"]).await;
+    }
+
+    async fn begin(&mut self, others: &[&str]) {
         self.kill();
         let port = self.port.to_string();
         let child = Command::new(program())
             .args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"])
             .args(["--appendfsync", "always", "--dir"])
             .arg(self.folder.path())
+            .args(others)
             .stdout(Stdio::null())
             .spawn()
             .expect("redis-server is needed: make setup brings it");

@@ -261,26 +261,39 @@ async fn come_and_go(protocol: GroupProtocol) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_playbook_never_replaces_a_good_one() {
+async fn while_a_cluster_is_down_nothing_is_sent_and_nothing_given_up() {
     let mut world = World::start(1).await;
-    let file = world.folder.path().join("shop.yaml");
-    let good = std::fs::read_to_string(&file).unwrap();
     world.push(&world.text("o1", "before", "hello")).await;
     world.outcome("before").await;
-    std::fs::write(&file, "account: [").unwrap();
-    let refused = "content_playbook_refused_total{name=\"shop\"} 1";
-    until("the bad playbook is refused", async || world.metrics().await.contains(refused)).await;
-    world.push(&world.text("o1", "meanwhile", "hello")).await;
+    world.redis.becomes_a_cluster().await;
+    world.push(&world.text("o2", "meanwhile", "hello")).await;
+    let none = "content_ledger_waits_total 0";
+    until("the ledger waits", async || !world.metrics().await.contains(none)).await;
+    assert_eq!(world.api.lock().calls, 1);
+    world.redis.restart().await;
     assert_eq!(world.outcome("meanwhile").await.outcome(), Outcome::Sent);
-    std::fs::write(&file, good.replace("'{{ event.text }}'", "'changed: {{ event.text }}'")).unwrap();
-    let mut number = 0;
-    until("the changed playbook is in force", async || {
-        number += 1;
-        let user = format!("p{number}");
-        world.push(&world.text(&user, &format!("e{number}"), "hello")).await;
-        world.outcome(&format!("e{number}")).await;
-        world.api.contents(&user) == ["changed: hello"]
-    })
-    .await;
+    assert_eq!(world.api.contents("o2"), ["hello"]);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_jumps_back_an_hour_neither_repeats_nor_ends_anything() {
+    let mut world = World::start(1).await;
+    world.api.lock().delay = Duration::from_millis(300);
+    world.push(&world.text("o1", "e1", "under way")).await;
+    until("the send is under way", async || world.api.lock().calls == 1).await;
+    let now_ms = world.clock.now_ms();
+    let event = world.text("o2", "e2", "after it");
+    world.clock.set_ms(now_ms - 3_600_000);
+    world.push(&event).await;
+    for (event, openid, text) in [("e1", "o1", "under way"), ("e2", "o2", "after it")] {
+        assert_eq!(world.outcome(event).await.outcome(), Outcome::Sent, "{event}");
+        assert_eq!(world.api.contents(openid), [text]);
+    }
+    world.clock.set_ms(now_ms);
+    world.push(&world.text("o1", "e3", "again")).await;
+    assert_eq!(world.outcome("e3").await.outcome(), Outcome::Sent);
+    world.committed(3).await;
+    assert_eq!(world.api.lock().calls, 3);
     world.stop().await;
 }

@@ -14,14 +14,18 @@ use crate::{
 /// A world whose echo has this policy, and whose platform answers the first sends so.
 async fn world(policy: &str, script: &[Answer]) -> World {
     let mut world = World::new(1).await;
+    configure(&mut world, policy, script);
+    world.run().await;
+    world
+}
+
+fn configure(world: &mut World, policy: &str, script: &[Answer]) {
     world.config.delivery.read = Duration::from_millis(200);
     let file = world.folder.path().join("shop.yaml");
     let playbook = std::fs::read_to_string(&file).unwrap();
     let echo = "  - name: echo\n";
     std::fs::write(&file, playbook.replace(echo, &format!("{echo}    unknown: {policy}\n"))).unwrap();
     world.api.lock().script.extend(script);
-    world.run().await;
-    world
 }
 
 fn counts(reply: &Reply) -> (Outcome, u32, u32) {
@@ -212,5 +216,59 @@ async fn what_is_dropped_or_waits_too_long_stays_unknown_and_is_forgotten() {
         world.redis.client().query(redis::cmd("HKEYS").arg(format!("l:{{{APP}:o2}}:e2"))).await.unwrap();
     assert!(!fields.contains(&"b".to_owned()), "the message is not kept: {fields:?}");
     assert_eq!((world.api.lock().calls, world.replies.records().len()), (2, 2));
+    world.stop().await;
+}
+
+/// Rounds in which decisions were looked for, since Redis was started.
+async fn rounds(world: &World) -> u64 {
+    let told: String = world.redis.client().query(redis::cmd("INFO").arg("commandstats")).await.unwrap();
+    let calls = told.lines().find_map(|line| line.strip_prefix("cmdstat_zcard:calls="));
+    calls.and_then(|calls| calls.split(',').next()?.parse().ok()).unwrap_or(0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_decided_while_kafka_is_away_is_done_when_the_outcome_is_published() {
+    let mut world = world("ask", &[Answer::Silence, Answer::Silence]).await;
+    world.push(&world.text("o1", "sent again", "hello")).await;
+    world.push(&world.text("o2", "dropped", "hello")).await;
+    until("both are sent", async || world.api.lock().calls == 2).await;
+    world.cluster.broker_down(1).unwrap();
+    let (desk, at_ms) = (desk(&world), world.clock.now_ms());
+    until("both wait", async || desk.waiting().await.unwrap().len() == 2).await;
+    for waiting in desk.waiting().await.unwrap() {
+        let dropped = waiting.unknown.event_id == "dropped";
+        let choice = if dropped { Choice::Drop } else { Choice::Resend };
+        assert!(desk.decide(&waiting.unknown, Decided { choice, at_ms }).await.unwrap());
+    }
+    let before = rounds(&world).await;
+    until("the decisions are looked at", async || rounds(&world).await >= before + 2).await;
+    assert_eq!((world.replies.records().len(), world.api.lock().calls), (0, 2));
+    world.cluster.broker_up(1).unwrap();
+    let replies = world.outcomes(3).await;
+    assert_eq!((replies[2].event_id.as_str(), replies[2].revision), ("sent again", 1));
+    assert_eq!(counts(&replies[2]), (Outcome::Sent, 2, 1));
+    until("nothing is left to do", async || {
+        desk.waiting().await.unwrap().is_empty() && desk.decided().await.unwrap().is_empty()
+    })
+    .await;
+    let body = redis::cmd("HEXISTS").arg(format!("l:{{{APP}:o2}}:dropped")).arg("b").clone();
+    assert_eq!(world.redis.client().query::<u32>(&body).await.unwrap(), 0, "the message is not kept");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resend_that_waits_for_redis_does_not_hold_the_shutdown() {
+    let mut world = World::new(1).await;
+    world.config.delivery.drain = Duration::from_millis(200);
+    configure(&mut world, "ask", &[Answer::Silence]);
+    world.run().await;
+    world.push(&world.text("o1", "e1", "hello")).await;
+    world.outcome("e1").await;
+    world.committed(1).await;
+    world.api.lock().delay = Duration::from_millis(100);
+    decide(&world, Choice::Resend).await;
+    until("it is being sent", async || world.api.lock().calls == 2).await;
+    world.redis.kill();
+    until("it has arrived", async || world.api.contents("o1").len() == 2).await;
     world.stop().await;
 }

@@ -1,4 +1,5 @@
-//! The error codes, one row each. Sources are the tags of `facts.md` §10; all rows stand in its §4.6.
+//! The error codes, one row each. Sources are the tags of `facts.md` §10; the rows stand in its §4.6, those of other calls in §4.1
+//! (76001), §4.3 (typing), §4.5 (48006) and §6.3 (43101).
 
 use super::Class::{
     Ambiguous, BlockUser, CloseWindow, GiveUp, Ok, PauseMinute, RefreshToken, Retry, StopAccount,
@@ -10,7 +11,7 @@ const fn row(code: i32, class: Class, text: &'static str, source: &'static str) 
     ErrCode { code, text, class, source }
 }
 
-/// All codes of `facts.md` §4.6, sorted by code.
+/// All codes of `facts.md`, sorted by code.
 pub const TABLE: &[ErrCode] = &[
     row(-1, Ambiguous, "system error", "WXJ-MPERR"),
     row(0, Ok, "ok", "MP-SEND"),
@@ -35,6 +36,7 @@ pub const TABLE: &[ErrCode] = &[
     row(40_164, StopAccount, "invalid ip, not in whitelist", "MP-TOKEN"),
     row(40_200, GiveUp, "invalid account type", "MP-TYPING"),
     row(40_243, StopAccount, "AppSecret frozen", "MP-TOKEN"),
+    // All our calls carry a token: what loses it on the way loses that of a repeat, too.
     row(41_001, GiveUp, "access_token missing", "WXJ-MPERR"),
     row(42_001, RefreshToken, "access_token expired", "WXJ-MPERR"),
     row(42_007, StopAccount, "access_token and refresh_token exception", "WXJ-MPERR"),
@@ -42,6 +44,7 @@ pub const TABLE: &[ErrCode] = &[
     row(43_003, GiveUp, "require https", "WXJ-MPERR"),
     row(43_004, BlockUser, "require subscribe", "WXJ-MPERR"),
     row(43_019, BlockUser, "require remove blacklist", "WXJ-MPERR"),
+    row(43_101, GiveUp, "user refuse to accept the msg", "MP-SUB"),
     row(44_002, GiveUp, "empty post data", "WXJ-MPERR"),
     row(44_003, GiveUp, "empty news data", "WXJ-MPERR"),
     row(44_004, GiveUp, "empty content", "WXJ-MPERR"),
@@ -80,6 +83,7 @@ pub const TABLE: &[ErrCode] = &[
     row(48_001, StopAccount, "api unauthorized", "WXJ-MPERR"),
     row(48_002, BlockUser, "user block receive message", "WXJ-MPERR"),
     row(48_004, StopAccount, "api forbidden for irregularities", "WXJ-MPERR"),
+    row(48_006, GiveUp, "the month's resets of the quota are used up", "MP-OPENAPI"),
     row(48_008, GiveUp, "no permission for this msgtype", "WXJ-MPERR"),
     row(50_001, StopAccount, "api unauthorized or user unauthorized", "WXJ-MPERR"),
     row(50_002, BlockUser, "user limited", "MP-OPENAPI"),
@@ -100,6 +104,7 @@ pub const TABLE: &[ErrCode] = &[
     row(61_451, GiveUp, "kf: invalid parameter", "WXJ-MPERR"),
     row(61_452, GiveUp, "kf: invalid kf_account", "WXJ-MPERR"),
     row(70_000, GiveUp, "minor protection, message failed", "MP-SEND"),
+    row(76_001, GiveUp, "rid not found", "MP-OPENAPI"),
     row(89_503, StopAccount, "waiting for administrator confirmation", "MP-STABLE"),
     row(89_506, StopAccount, "administrator refused this IP, retry after 24 h", "MP-STABLE"),
     row(89_507, StopAccount, "administrator refused this IP, retry after 1 h", "MP-STABLE"),

@@ -2,7 +2,7 @@
 -- KEYS  1 entry  2 rights of the user
 -- ARGV  1 now  2 fence  3 lease ms; 0: do not arm  4 parts to send  5 reply  6 end, where nothing is to be sent
 --       7 ttl ms  8 name of the right granted; empty: none  9 its messages  10 its end  11, 12 reasons: used up, lapsed
---       13 when the user acted
+--       13 when the user acted, by our clock  14 '1': the user has left, and all rights end
 -- A repeat with the same fence gives the same answer: {'fresh', state, end, right|before|after|until}.
 -- Somebody else's entry: {'found', field, value, ...}.
 local entry, rights = KEYS[1], KEYS[2]
@@ -20,7 +20,8 @@ end
 local held = redis.call('HMGET', rights, 'left', 'until', 'most', 'right', 'sent', 'out')
 local left, ends, most, right = tonumber(held[1]) or 0, tonumber(held[2]) or 0, tonumber(held[3]) or 0, held[4] or ''
 local out = tonumber(held[6]) or 0
-if ends <= now then left, ends, most = 0, 0, 0 end
+local revokes = ARGV[14] == '1'
+if ends <= now or revokes then left, ends, most = 0, 0, 0 end
 if ARGV[8] ~= '' and tonumber(ARGV[10]) > now then
   -- The platform granted this when the user acted: what has left since then came out of it already, and what is still to leave will.
   local since = 0
@@ -43,7 +44,7 @@ if ended == '' then
     state = lease == '0' and 'reserved' or 'sending'
   end
 end
-if ends > now then
+if ends > now or (revokes and held[1]) then
   redis.call('HSET', rights, 'left', left, 'until', ends, 'most', most, 'right', right, 'out', out)
   redis.call('PEXPIRE', rights, ARGV[7])
 end

@@ -15,7 +15,8 @@ const LONGEST_PAUSE_MS: i64 = 5_000;
 const LONGEST_FETCH_MS: i64 = 10_000;
 /// Two fetches are at least so far apart.
 const APART_MS: i64 = 100;
-/// A program that replaces our token again and again gets two fetches in this time; until then the refused one is tried again.
+/// A program that replaces our token again and again gets two fetches in this time, and so does a platform that refuses the token it
+/// gives again and again; until then the refused one is tried again.
 const TWICE_IN_MS: i64 = 60_000;
 /// “invalid credential, `access_token` is … not latest”: another fetch has replaced it.
 pub(super) const REPLACED: i32 = 40_001;
@@ -29,6 +30,9 @@ pub(super) struct Record {
     pub(super) until_ms: i64,
     /// When the last two were given, the newer first.
     given_ms: [i64; 2],
+    /// The last one given was the one before once more.
+    #[serde(default)]
+    same: bool,
     fetching: Option<Fetching>,
     failed: Option<Failed>,
 }
@@ -86,7 +90,7 @@ impl Record {
             return other(Turn::Wait(left));
         }
         let [last, before] = self.given_ms;
-        let contested = refused.is_some_and(|refused| refused.errcode == REPLACED);
+        let contested = refused.is_some_and(|refused| refused.errcode == REPLACED || self.same);
         if contested && ahead(before + TWICE_IN_MS, now_ms, TWICE_IN_MS).is_some() {
             return Turn::Use;
         }
@@ -103,6 +107,7 @@ impl Record {
     pub(super) fn given(&self, token: String, expires_in_s: u64, now_ms: i64) -> Self {
         let life = i64::try_from(expires_in_s).unwrap_or(i64::MAX).saturating_mul(1000).min(LONGEST_LIFE_MS);
         Self {
+            same: token == self.token,
             token,
             renew_at_ms: now_ms + life - MARGIN_MS.min(life / 2),
             until_ms: now_ms + life,

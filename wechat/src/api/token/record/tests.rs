@@ -55,6 +55,17 @@ fn a_token_that_is_replaced_again_and_again_is_fetched_twice_in_a_minute() {
 }
 
 #[test]
+fn a_token_that_is_refused_and_given_again_is_fetched_twice_in_a_minute_whatever_the_code() {
+    let given = |record: Record, at_ms| record.given("T".to_owned(), 7_200, at_ms);
+    let same = given(given(Record::default(), T0), T0 + 1_000);
+    for errcode in [42_001, 40_014, REPLACED] {
+        let refused = refused("T", errcode);
+        assert_eq!(same.turn(ME, Some(&refused), T0 + 59_999), Turn::Use, "{errcode}");
+        assert_eq!(same.turn(ME, Some(&refused), T0 + 60_000), Turn::Fetch, "{errcode}");
+    }
+}
+
+#[test]
 fn while_the_endpoint_fails_it_is_left_alone_and_a_valid_token_serves() {
     let pauses = [1, 2, 3, 4, u32::MAX].map(pause_after);
     assert_eq!(pauses, [1_000, 2_000, 4_000, 5_000, 5_000]);

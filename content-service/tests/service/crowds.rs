@@ -1,0 +1,35 @@
+//! More than can be answered: who comes too often gives way to himself and to nobody else.
+
+use std::time::Duration;
+
+use proto::reply::Outcome;
+
+use crate::world::World;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hot_user_gives_way_to_himself_and_slows_nobody() {
+    const EVENTS: usize = 300;
+    let mut world = World::new(1).await;
+    world.config.accounts.truncate(1);
+    world.config.concurrency.buffer = 200;
+    world.api.lock().delays.insert("hot".to_owned(), Duration::from_secs(3));
+    world.run().await;
+    for number in 0..EVENTS {
+        world.push(&world.text("hot", &format!("h{number}"), &number.to_string())).await;
+    }
+    world.push(&world.text("cool", "c", "hello")).await;
+    assert_eq!(world.outcome("c").await.outcome(), Outcome::Sent);
+    assert!(world.api.contents("hot").len() < 4, "the others wait for all that he may still get");
+
+    let replies = world.outcomes(EVENTS + 1).await;
+    let superseded = replies.iter().filter(|reply| reply.reason.starts_with("superseded by newer events"));
+    assert!(superseded.count() >= EVENTS - 100);
+    let answered = world.api.contents("hot");
+    let answered: Vec<usize> = answered.iter().map(|number| number.parse().unwrap()).collect();
+    assert!(
+        answered.is_sorted() && answered[1] > EVENTS - 100,
+        "the first, and then the newest: {answered:?}"
+    );
+    world.committed(EVENTS as i64 + 1).await;
+    world.stop().await;
+}
