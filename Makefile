@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt bench faults soak fuzz setup setup-test setup-lint
+.PHONY: help run test lint fmt bench faults soak fuzz stages setup setup-test setup-lint
 SECONDS ?= 30
 MINUTES ?= 10
 HEAD = printf '\n== %s\n'
@@ -19,14 +19,27 @@ run: setup ## everything in one process, with a phone to look at (Ctrl-C ends it
 LANES = faults short promises process service it servers doc
 SHORT = $(filter-out $(LANES),$(sort $(patsubst %.rs,%,$(notdir $(patsubst %/main.rs,%,$(wildcard */tests/*.rs */tests/*/main.rs))))))
 
-test: setup-test ## every test: unit, property, service, end to end on the embedded default and on real Kafka and Redis
+test: setup-test stages ## every test: unit, property, service, end to end on the embedded default and on real Kafka and Redis
 	@$(HEAD) 'build'
 	@cargo build --workspace --all-targets
 	@$(HEAD) 'unit, property, service, end-to-end, promise, fault and foreign-client tests: three lanes, each shown when it ends'
 	@$(MAKE) --no-print-directory --jobs=3 --keep-going --output-sync=target $(LANES:%=lane-%)
 
+# Programs that can die at named stages are for the fault tests alone, and lie apart: what is built after them has no stages.
+TARGET = $(abspath $(or $(CARGO_TARGET_DIR),target))
+STAGES = $(TARGET)/failpoints
+BROKEN = FAULTS_BINARIES="$${FAULTS_BINARIES:-$(STAGES)}"
+
+stages: setup-test
+	@$(HEAD) 'build of the programs that the fault tests break'
+	@cargo build --workspace --bins --features gateway/failpoints,content-service/failpoints
+	@mkdir -p '$(STAGES)'
+	@install -t '$(STAGES)' '$(TARGET)'/debug/{gateway,profile-service,content-service,simulator,yingbin}
+
 # Servers that the environment names are for the lane of that name alone; every other test starts its own.
 OWN = env -u KAFKA_BOOTSTRAP -u REDIS_URL
+
+lane-faults: OWN += $(BROKEN)
 
 lane-%:
 	@$(HEAD) 'tests: $*'
@@ -67,16 +80,12 @@ fmt: ## formats the code
 bench: setup-test ## measures speed beside bare handlers and chains, on real Kafka and Redis
 	@deploy/local/with-servers cargo bench -p yingbin
 
-faults: setup-test ## breaks real processes, Kafka and Redis in every way and writes docs/faults.md; FAULT=f17 tries one, SEED=… repeats it
-	@$(HEAD) 'build'
-	@cargo build --workspace --bins --features gateway/failpoints,content-service/failpoints
+faults: setup-test stages ## breaks real processes, Kafka and Redis in every way and writes docs/faults.md; FAULT=f17 tries one, SEED=… repeats it
 	@$(HEAD) 'faults, one line each; the logs of a failure are kept'
-	@FAULTS=$${FAULTS:-all} FAULTS_PAGE=1 RUST_BACKTRACE=0 SEED=$(SEED) cargo test -p yingbin --test faults -- $(FAULT)
+	@$(BROKEN) FAULTS=$${FAULTS:-all} FAULTS_PAGE=1 RUST_BACKTRACE=0 SEED=$(SEED) cargo test --workspace --test faults -- $(FAULT)
 
-soak: setup-test ## everything runs for MINUTES=10 and something breaks every few seconds
-	@$(HEAD) 'build'
-	@cargo build --workspace --bins --features gateway/failpoints,content-service/failpoints
-	@SOAK=$(MINUTES) RUST_BACKTRACE=0 SEED=$(SEED) cargo test -p yingbin --test faults
+soak: setup-test stages ## everything runs for MINUTES=10 and something breaks every few seconds
+	@$(BROKEN) SOAK=$(MINUTES) FAULTS_PAGE=1 RUST_BACKTRACE=0 SEED=$(SEED) cargo test --workspace --test faults
 
 fuzz: setup ## fuzzes each target for SECONDS=30, guided by coverage
 	@deploy/local/fuzz $(SECONDS)

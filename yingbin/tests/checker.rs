@@ -1,6 +1,8 @@
 //! The tools of the fault harness, tested themselves: a checker that finds nothing proves nothing.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "faults/bounds.rs"]
+mod bounds;
 #[path = "faults/checker.rs"]
 mod checker;
 #[path = "faults/proxy.rs"]
@@ -16,13 +18,20 @@ mod planted {
 
     /// Two users with two texts each, all answered, told and delivered.
     fn in_order() -> Books {
-        let mut books = Books::default();
+        let mut books = Books { gateways: 1, ..Books::default() };
         for (n, user) in ["ann", "ben", "ann", "ben"].into_iter().enumerate() {
             let (id, text) = (format!("e{n}"), format!("text {n}"));
             let user = user.to_owned();
-            books.pushes.push(Push { text: text.clone(), accepted: true });
-            let place = (0, i64::try_from(n).unwrap());
-            books.events.push(Event { id: id.clone(), user: user.clone(), text: text.clone(), place });
+            let offset = i64::try_from(n).unwrap();
+            let (begun_ms, place) = (100 * offset, (0, offset));
+            books.pushes.push(Push { text: text.clone(), accepted: true, begun_ms, ended_ms: begun_ms + 50 });
+            books.events.push(Event {
+                id: id.clone(),
+                user: user.clone(),
+                text: text.clone(),
+                place,
+                at_ms: begun_ms + 20,
+            });
             let parts = vec![(text.clone(), End::Sent)];
             let bytes = text.clone().into_bytes();
             books.outcomes.push(Outcome {
@@ -64,10 +73,28 @@ mod planted {
 
     #[test]
     fn a_push_that_was_refused_may_be_missing_and_an_accepted_one_may_not() {
-        let refused = Push { text: "refused".to_owned(), accepted: false };
+        let push = |text: &str, accepted| Push { text: text.to_owned(), accepted, begun_ms: 0, ended_ms: 1 };
+        let refused = push("refused", false);
         assert_eq!(after(|books| books.pushes.push(refused)), []);
-        let accepted = Push { text: "gone".to_owned(), accepted: true };
+        let accepted = push("gone", true);
         assert_eq!(after(|books| books.pushes.push(accepted)), [Violation::Lost("gone".to_owned())]);
+    }
+
+    #[test]
+    fn what_comes_into_the_topic_too_late_is_found_unless_kafka_was_away() {
+        let late = |books: &mut Books| books.events[1].at_ms = 150 + 10_001;
+        assert_eq!(after(late), [Violation::Late("text 1".to_owned())]);
+        let away = |books: &mut Books| {
+            late(books);
+            books.kafka_well_ms = 151;
+        };
+        assert_eq!(after(away), []);
+        let repeated = |books: &mut Books| {
+            let mut again = books.events[1].clone();
+            (again.place, again.at_ms) = ((0, 9), 150 + 60_000);
+            books.events.push(again);
+        };
+        assert_eq!(after(repeated), [], "a record that comes again says nothing of the first");
     }
 
     #[test]
@@ -118,13 +145,48 @@ mod planted {
         let mut books = in_order();
         again(&mut books);
         assert_eq!(duplicates(&books).len(), 1);
-        assert_eq!(check(&books, Allowed { duplicates: 1, ledger_lost: false }), []);
+        assert_eq!(check(&books, Allowed { duplicates: 1, ..Allowed::default() }), []);
     }
 
     #[test]
     fn a_reply_that_overtakes_is_found() {
         let found = after(|books| books.arrivals.swap(0, 2));
         assert_eq!(found, [Violation::Reordered("text 0".to_owned())]);
+    }
+
+    /// Both texts of one user stand in the topic the other way round, and arrive in that order.
+    fn drained_backwards(books: &mut Books) {
+        let (first, second) = (books.events[0].place, books.events[2].place);
+        (books.events[0].place, books.events[2].place) = (second, first);
+        books.arrivals.swap(0, 2);
+    }
+
+    #[test]
+    fn a_spool_that_drains_backwards_is_found() {
+        let found = after(drained_backwards);
+        assert_eq!(found, [Violation::Overtook("text 2".to_owned())]);
+        let mut books = in_order();
+        drained_backwards(&mut books);
+        assert_eq!(check(&books, Allowed { reordered: 1, ..Allowed::default() }), []);
+    }
+
+    #[test]
+    fn pushes_at_the_same_time_or_through_two_gateways_have_no_order_but_that_of_the_topic() {
+        let together = after(|books| {
+            drained_backwards(books);
+            books.pushes[0].ended_ms = books.pushes[2].begun_ms;
+        });
+        assert_eq!(together, []);
+        let apart = after(|books| {
+            drained_backwards(books);
+            books.gateways = 2;
+        });
+        assert_eq!(apart, []);
+        let refused = after(|books| {
+            drained_backwards(books);
+            books.pushes[0].accepted = false;
+        });
+        assert_eq!(refused, [], "nobody has said that it was taken");
     }
 
     #[test]
@@ -192,6 +254,85 @@ mod planted {
             assert!(matches!(found[..], [Violation::Ledger(_)]), "{found:?}");
         }
         assert!(matches!(after(|books| books.ledger.clear())[..], [Violation::Ledger(_), ..]));
+    }
+}
+
+mod measured {
+    //! Measurements with one thing wrong.
+
+    use std::{path::Path, time::Duration};
+
+    use super::bounds::{After, Unwell, Vitals, leaks, rise, slope, unwell};
+
+    const SMALL: Vitals = Vitals { rss: 40, peak: 50, files: 60 };
+
+    fn after(plant: impl FnOnce(&mut After)) -> Vec<Unwell> {
+        let mut after = After {
+            settled: Duration::from_secs(2),
+            within: Duration::from_secs(15),
+            tail_ms: Some(100),
+            vitals: vec![SMALL, SMALL],
+            raised: vec![("gateway_spool_appended_total", 3.0)],
+        };
+        plant(&mut after);
+        unwell(&after)
+    }
+
+    #[test]
+    fn what_is_well_is_well() {
+        assert_eq!(after(|_| {}), []);
+        assert_eq!(after(|after| after.tail_ms = None), []);
+    }
+
+    #[test]
+    fn a_lag_that_does_not_go_is_found() {
+        let long = Duration::from_millis(15_001);
+        assert_eq!(after(|after| after.settled = long), [Unwell::Lag(long)]);
+    }
+
+    #[test]
+    fn a_slow_tail_is_found() {
+        assert_eq!(after(|after| after.tail_ms = Some(5_000)), [Unwell::Tail(5_000)]);
+    }
+
+    #[test]
+    fn a_process_that_is_too_large_or_has_too_many_descriptors_is_found() {
+        let (fat, open) = (Vitals { rss: 400, ..SMALL }, Vitals { files: 328, ..SMALL });
+        assert_eq!(after(|after| after.vitals[1] = fat), [Unwell::Fat(fat)]);
+        assert_eq!(after(|after| after.vitals[0] = open), [Unwell::Files(open)]);
+        assert_eq!(after(|after| after.vitals.clear()), [Unwell::Nobody]);
+    }
+
+    #[test]
+    fn a_metric_that_did_not_rise_is_found() {
+        let quiet = Unwell::Unseen("content_dlq_total");
+        assert_eq!(after(|after| after.raised.push(("content_dlq_total", 0.0))), [quiet]);
+    }
+
+    #[test]
+    fn what_a_process_has_is_read_and_one_that_is_not_there_has_nothing_to_show() {
+        let own = Vitals::read(Path::new("/proc/self")).unwrap();
+        assert!(own.rss > 0 && own.peak >= own.rss && own.files > 2, "{own:?}");
+        assert!(Vitals::read(Path::new("/proc/0")).is_err());
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("status"), "Name:\tgateway\nState:\tZ (zombie)\n").unwrap();
+        let ended = Vitals::read(folder.path()).unwrap_err();
+        assert!(ended.to_string().contains("VmRSS"), "{ended}");
+    }
+
+    /// So much, every twelve seconds for an hour: a line, and what comes and goes.
+    fn hour(from: f64, an_hour: f64, noise: f64) -> Vec<(f64, f64)> {
+        let at = |n: u32| f64::from(n) / 300.0;
+        (0..=300).map(|n| (at(n), from + an_hour * at(n) + noise * f64::from(n % 7) / 6.0)).collect()
+    }
+
+    #[test]
+    fn what_grows_is_found_and_what_comes_and_goes_is_not() {
+        let (flat, noisy) = (hour(40.0, 0.0, 0.0), hour(40.0, 0.0, 30.0));
+        assert!((slope(&hour(40.0, 7.0, 0.0)) - 7.0).abs() < 1e-9 && rise(&noisy).abs() < 1.0);
+        assert!(!leaks(&noisy, &flat) && !leaks(&hour(40.0, 5.0, 30.0), &flat) && !leaks(&[], &[]));
+        assert!(leaks(&hour(40.0, 15.0, 30.0), &flat), "memory");
+        assert!(leaks(&flat, &hour(60.0, 15.0, 10.0)), "descriptors");
     }
 }
 
@@ -304,6 +445,17 @@ mod interference {
         proxy.set(Mode::Forward);
         timeout(SOON, stream.read_exact(&mut heard)).await.unwrap().unwrap();
         assert_eq!(&heard, b"silence");
+    }
+
+    #[tokio::test]
+    async fn it_turns_a_bit_where_a_word_stands() {
+        let proxy = before_an_echo().await;
+        proxy.set(Mode::TurnBitOf("text"));
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        assert_eq!(says(&mut stream, "nothing of it").await.unwrap(), "nothing of it");
+        assert_eq!(says(&mut stream, "text 1, text 2, text 3").await.unwrap(), "text 1, dext 2, text 3");
+        proxy.set(Mode::Forward);
+        assert_eq!(says(&mut stream, "text").await.unwrap(), "text");
     }
 
     #[tokio::test]

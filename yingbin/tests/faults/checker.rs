@@ -1,7 +1,15 @@
 //! The checker: holds the books of both ends against each other and names every broken invariant. Pure, so that it can be tested itself.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+#[path = "checker/costs.rs"]
+mod costs;
+#[path = "checker/order.rs"]
+mod order;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
+
+pub(crate) use costs::{Costs, beyond};
+pub(crate) use order::reordered;
 
 /// How something ended, as far as the invariants care.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,17 +35,23 @@ pub(crate) struct Push {
     pub(crate) text: String,
     /// One of its deliveries was answered 200.
     pub(crate) accepted: bool,
+    /// When its first delivery began, and when the last one was over; Unix milliseconds.
+    pub(crate) begun_ms: i64,
+    pub(crate) ended_ms: i64,
 }
 
 /// A record of the events topic, repeats included.
 #[derive(Clone, Debug)]
 pub(crate) struct Event {
+    /// Its own, or `aside:<topic>/<partition>/<offset>` where nobody can read it.
     pub(crate) id: String,
     pub(crate) user: String,
     /// What was pushed; empty for a record that nobody can read.
     pub(crate) text: String,
     /// Partition and offset.
     pub(crate) place: (i32, i64),
+    /// When it was handed to Kafka, Unix milliseconds.
+    pub(crate) at_ms: i64,
 }
 
 /// A record of the replies topic, repeats included.
@@ -82,6 +96,10 @@ pub(crate) struct Entry {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Books {
     pub(crate) pushes: Vec<Push>,
+    /// Gateways that took them.
+    pub(crate) gateways: usize,
+    /// Nothing has kept Kafka from taking records since then, Unix milliseconds.
+    pub(crate) kafka_well_ms: i64,
     pub(crate) events: Vec<Event>,
     pub(crate) outcomes: Vec<Outcome>,
     /// Event ids in the DLQ topic.
@@ -96,46 +114,10 @@ pub(crate) struct Books {
 pub(crate) struct Allowed {
     /// Messages that may arrive a second time.
     pub(crate) duplicates: usize,
+    /// Events and replies that may come before earlier ones of their user.
+    pub(crate) reordered: usize,
     /// The ledger was emptied or fell back: it need not know every event, and a forgotten event may be published anew.
     pub(crate) ledger_lost: bool,
-}
-
-/// How many events may end as nobody wants it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Costs {
-    pub(crate) unknown: usize,
-    pub(crate) refused: usize,
-    pub(crate) expired: usize,
-    pub(crate) set_aside: usize,
-}
-
-impl Costs {
-    /// Only so many unknown ends.
-    pub(crate) const fn unknown(unknown: usize) -> Self {
-        Self { unknown, refused: 0, expired: 0, set_aside: 0 }
-    }
-
-    /// Only so many refusals.
-    pub(crate) const fn refused(refused: usize) -> Self {
-        Self { unknown: 0, refused, expired: 0, set_aside: 0 }
-    }
-}
-
-/// Ends of which there are more than a fault may cost, and how many there are.
-pub(crate) fn beyond(books: &Books, costs: Costs) -> Vec<(End, usize)> {
-    let first = outcomes(books);
-    let count = |end| first.values().filter(|outcome| outcome.end == end).count();
-    let most = [
-        (End::Unknown, costs.unknown),
-        (End::Refused, costs.refused),
-        (End::Expired, costs.expired),
-        (End::SetAside, costs.set_aside),
-    ];
-    most.into_iter()
-        .map(|(end, most)| (end, count(end), most))
-        .filter(|(_, count, most)| count > most)
-        .map(|(end, count, _)| (end, count))
-        .collect()
 }
 
 /// A broken invariant.
@@ -143,6 +125,8 @@ pub(crate) fn beyond(books: &Books, costs: Costs) -> Vec<(End, usize)> {
 pub(crate) enum Violation {
     /// I1: answered 200 and not in Kafka.
     Lost(String),
+    /// I1: answered 200 and not in Kafka in time, although nothing kept it.
+    Late(String),
     /// I2: an event without outcome.
     NoOutcome(String),
     /// I2: two different outcomes of one event.
@@ -161,6 +145,8 @@ pub(crate) enum Violation {
     Duplicate(String),
     /// I4: a user's messages did not arrive in the order of the events.
     Reordered(String),
+    /// I4: an event stands before one of the same user that was answered before it was pushed.
+    Overtook(String),
     /// I5: the platform had to refuse for a window or a quota.
     Quota(String, i32),
 }
@@ -168,12 +154,18 @@ pub(crate) enum Violation {
 /// Windows and quotas: 45009 day, 45011 minute, 45015 closed, 45047 used up.
 const QUOTA_CODES: [i32; 4] = [45_009, 45_011, 45_015, 45_047];
 
+/// How soon what was answered 200 has to be in the topic (I1), milliseconds.
+const IN_TOPIC_MS: i64 = 10_000;
+
 /// Every broken invariant.
 pub(crate) fn check(books: &Books, allowed: Allowed) -> Vec<Violation> {
     let mut found = lost(books);
     found.extend(conservation(books, allowed));
     found.extend(arrivals(books, allowed));
-    found.extend(order(books));
+    let reordered = reordered(books);
+    if reordered.len() > allowed.reordered {
+        found.extend(reordered);
+    }
     found.extend(quota(books));
     found.extend(ledger(books, allowed));
     found
@@ -195,9 +187,19 @@ pub(crate) fn outcomes(books: &Books) -> BTreeMap<&str, &Outcome> {
 }
 
 fn lost(books: &Books) -> Vec<Violation> {
-    let there: HashSet<&str> = books.events.iter().map(|event| event.text.as_str()).collect();
-    let missing = books.pushes.iter().filter(|push| push.accepted && !there.contains(push.text.as_str()));
-    missing.map(|push| Violation::Lost(push.text.clone())).collect()
+    let mut first: HashMap<&str, i64> = HashMap::new();
+    for event in &books.events {
+        let at_ms = first.entry(&event.text).or_insert(event.at_ms);
+        *at_ms = (*at_ms).min(event.at_ms);
+    }
+    let wrong = |push: &Push| match first.get(push.text.as_str()) {
+        None => Some(Violation::Lost(push.text.clone())),
+        Some(at_ms) if *at_ms > push.ended_ms.max(books.kafka_well_ms) + IN_TOPIC_MS => {
+            Some(Violation::Late(push.text.clone()))
+        }
+        Some(_) => None,
+    };
+    books.pushes.iter().filter(|push| push.accepted).filter_map(wrong).collect()
 }
 
 fn conservation(books: &Books, allowed: Allowed) -> Vec<Violation> {
@@ -245,28 +247,6 @@ fn arrivals(books: &Books, allowed: Allowed) -> Vec<Violation> {
     let again = duplicates(books);
     if again.len() > allowed.duplicates {
         found.extend(again.iter().map(|arrival| Violation::Duplicate(arrival.text.clone())));
-    }
-    found
-}
-
-/// First arrivals of each user against the first records of the events behind them.
-fn order(books: &Books) -> Vec<Violation> {
-    let mut places: HashMap<&str, (i32, i64)> = HashMap::new();
-    for event in &books.events {
-        let place = places.entry(&event.id).or_insert(event.place);
-        *place = (*place).min(event.place);
-    }
-    let mut of_text: HashMap<(&str, &str), (i32, i64)> = HashMap::new();
-    for event in &books.events {
-        of_text.insert((&event.user, &event.text), places[event.id.as_str()]);
-    }
-    let (mut last, mut seen) = (HashMap::new(), HashSet::new());
-    let mut found = Vec::new();
-    for arrival in books.arrivals.iter().filter(|arrival| seen.insert(*arrival)) {
-        let Some(place) = of_text.get(&(&arrival.user, &arrival.text)) else { continue };
-        if last.insert(&arrival.user, *place).is_some_and(|before| before > *place) {
-            found.push(Violation::Reordered(arrival.text.clone()));
-        }
     }
     found
 }

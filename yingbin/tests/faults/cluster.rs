@@ -1,13 +1,24 @@
 //! Real Kafka nodes, each reached by gateways, content-services and profile-service through a proxy of their own, and by the tests directly.
 
-use std::{fmt::Write as _, fs, sync::Arc, time::Duration};
+use std::{
+    fmt::Write as _,
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use rdkafka::{
     ClientConfig,
     admin::{AdminClient, AdminOptions, NewPartitions},
     client::DefaultClientContext,
 };
-use runtime::kafka::{GroupProtocol, Kafka};
+use runtime::{
+    clock::Clock,
+    kafka::{GroupProtocol, Kafka},
+};
 use tempfile::TempDir;
 use yingbin::command::topics;
 
@@ -26,6 +37,8 @@ pub(crate) struct Cluster {
     nodes: Vec<Node>,
     voters: String,
     folder: TempDir,
+    /// When a node, or an edge between gateways and one, was last told anything, Unix milliseconds.
+    told: Arc<AtomicI64>,
 }
 
 /// One node.
@@ -63,13 +76,13 @@ impl Cluster {
     /// One node, or three of which each record needs two.
     pub(crate) async fn start(count: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut nodes = Vec::new();
+        let (mut nodes, told) = (Vec::new(), Arc::default());
         for id in 1..=count {
-            nodes.push(Node::new(id).await);
+            nodes.push(Node::new(id, &told).await);
         }
         let voters: Vec<String> =
             nodes.iter().map(|node| format!("{}@127.0.0.1:{}", node.id, node.controller)).collect();
-        let mut cluster = Self { nodes, voters: voters.join(","), folder };
+        let mut cluster = Self { nodes, voters: voters.join(","), folder, told };
         for n in 0..count {
             cluster.launch(n);
         }
@@ -79,6 +92,7 @@ impl Cluster {
 
     /// SIGKILL.
     pub(crate) fn kill(&mut self, n: usize) {
+        self.touch();
         self.nodes[n].process.take().expect("it runs").kill();
     }
 
@@ -98,6 +112,7 @@ impl Cluster {
 
     /// A signal by its name: `STOP`, `CONT`.
     pub(crate) fn signal(&self, n: usize, name: &str) {
+        self.touch();
         self.nodes[n].process.as_ref().expect("it runs").signal(name);
     }
 
@@ -110,6 +125,30 @@ impl Cluster {
             asked.await.unwrap().ok()
         };
         until("kafka answers", READY, answers).await;
+        self.touch();
+    }
+
+    fn touch(&self) {
+        self.told.store(Clock::system().now_ms(), Ordering::Relaxed);
+    }
+
+    /// When something was last done that may keep Kafka from taking records, or was ended; Unix milliseconds.
+    pub(crate) fn touched(&self) -> Arc<AtomicI64> {
+        Arc::clone(&self.told)
+    }
+
+    /// The node that leads a partition now.
+    pub(crate) async fn leader(&self, topic: &str, partition: i32) -> usize {
+        let (admin, topic) = (Arc::new(self.admin()), topic.to_owned());
+        let leader = async || {
+            let (admin, topic) = (Arc::clone(&admin), topic.clone());
+            let asked = move || admin.inner().fetch_metadata(Some(&topic), Duration::from_secs(1)).ok();
+            let metadata = tokio::task::spawn_blocking(asked).await.unwrap()?;
+            let mut partitions = metadata.topics().first()?.partitions().iter();
+            let leader = partitions.find(|known| known.id() == partition)?.leader();
+            self.nodes.iter().position(|node| i32::try_from(node.id) == Ok(leader))
+        };
+        until("the partition has a leader", READY, leader).await
     }
 
     /// How somebody reaches it.
@@ -164,7 +203,7 @@ impl Cluster {
 }
 
 impl Node {
-    async fn new(id: usize) -> Self {
+    async fn new(id: usize, told: &Arc<AtomicI64>) -> Self {
         let [gateway, content, profile, named] = [free_port(), free_port(), free_port(), free_port()];
         Self {
             process: None,
@@ -175,10 +214,10 @@ impl Node {
             content,
             profile,
             named,
-            to_gateways: Proxy::before(vec![([127, 0, 0, 1], gateway).into()]).await,
+            to_gateways: Proxy::before(vec![([127, 0, 0, 1], gateway).into()]).await.telling(told),
             to_contents: Proxy::before(vec![([127, 0, 0, 1], content).into()]).await,
             to_profiles: Proxy::before(vec![([127, 0, 0, 1], profile).into()]).await,
-            to_named: Proxy::before(vec![([127, 0, 0, 1], named).into()]).await,
+            to_named: Proxy::before(vec![([127, 0, 0, 1], named).into()]).await.telling(told),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Brings the books together: what the platform pushed and received, every partition of every topic, the ledger.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::atomic::Ordering, time::Duration};
 
 use prost::Message as _;
 use proto::{
@@ -12,58 +12,75 @@ use serde_json::Value;
 
 use crate::{
     checker::{Answer, Arrival, Books, End, Entry, Event, Outcome, Push},
+    load::Pushed,
     stand::Stand,
     support::kafka,
 };
 
 /// Everything that is written down now.
 pub(crate) async fn books(stand: &Stand) -> Books {
-    books_with(stand, stand.events).await
-}
-
-/// The same where the events topic is not as it should be.
-pub(crate) async fn books_with(stand: &Stand, events: proto::Topic) -> Books {
     let (events, replies, dlq) = tokio::join!(
-        kafka::read(&stand.kafka, events),
+        kafka::read(&stand.kafka, stand.events),
         kafka::read(&stand.kafka, proto::REPLIES),
         kafka::read(&stand.kafka, proto::DLQ)
     );
-    let pushes = stand.pushed.iter();
+    let topic = stand.kafka.topic(stand.events.name);
+    let events: Vec<Event> = events.iter().map(|record| event(&topic, record)).collect();
     Books {
-        pushes: pushes.map(|push| Push { text: push.text.clone(), accepted: push.accepted() }).collect(),
-        events: events.iter().map(event).collect(),
+        pushes: stand.pushed.iter().map(push).collect(),
+        gateways: stand.gateways.len(),
+        kafka_well_ms: stand.kafka_touched.load(Ordering::Relaxed),
         outcomes: replies.iter().map(outcome).collect(),
-        set_aside: dlq.iter().map(|record| record.header("ce_id").to_owned()).collect(),
+        set_aside: dlq.iter().filter_map(|record| origin(&events, record)).collect(),
+        events,
         arrivals: arrivals(stand),
         answers: answers(stand).await,
         ledger: ledger(stand).await,
     }
 }
 
-fn event(record: &kafka::Record) -> Event {
-    let place = (record.partition, record.offset);
-    let id = record.header("ce_id").to_owned();
+fn push(push: &Pushed) -> Push {
+    let Pushed { text, begun_ms, ended_ms, .. } = push;
+    Push { text: text.clone(), accepted: push.accepted(), begun_ms: *begun_ms, ended_ms: *ended_ms }
+}
+
+/// What begins the name of a record that nobody can read; where it stood follows.
+const ASIDE: &str = "aside:";
+
+fn event(topic: &str, record: &kafka::Record) -> Event {
+    let (place, at_ms) = ((record.partition, record.offset), record.at_ms);
     match proto::event::Event::decode(&record.value[..]) {
-        Ok(event) if !event.id.is_empty() => {
+        Ok(event) if !event.id.is_empty() && !record.header("ce_id").is_empty() => {
             let user = proto::record_key(&event.app_id, &event.openid);
             let text = match event.kind {
                 Some(Kind::TextReceived(text)) => text.content,
                 _ => String::new(),
             };
-            Event { id: event.id, user, text, place }
+            Event { id: event.id, user, text, place, at_ms }
         }
-        _ => Event { id, user: String::new(), text: String::new(), place },
+        _ => {
+            let id = format!("{ASIDE}{topic}/{}/{}", record.partition, record.offset);
+            Event { id, user: String::new(), text: String::new(), place, at_ms }
+        }
     }
+}
+
+/// The event that a record of the DLQ topic is a copy of.
+fn origin(events: &[Event], copy: &kafka::Record) -> Option<String> {
+    let number = |name| copy.header(name).parse::<i64>().ok();
+    let place = (i32::try_from(number("dlq_partition")?).ok()?, number("dlq_offset")?);
+    Some(events.iter().find(|event| event.place == place)?.id.clone())
 }
 
 fn outcome(record: &kafka::Record) -> Outcome {
     let reply = Reply::decode(&record.value[..]).unwrap();
     let text = |message: &str| text_of(&serde_json::from_str(message).unwrap_or_default());
+    let aside = Some(record.header("ce_id")).filter(|name| name.starts_with(ASIDE));
     Outcome {
         user: proto::record_key(&reply.app_id, &reply.openid),
         end: end_of(reply.outcome()),
         parts: reply.parts.iter().map(|part| (text(&part.message), end_of(part.outcome()))).collect(),
-        event_id: reply.event_id,
+        event_id: aside.map_or(reply.event_id, str::to_owned),
         reason: reply.reason,
         bytes: record.value.clone(),
     }

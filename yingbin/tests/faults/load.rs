@@ -25,6 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) struct Pushed {
     pub(crate) text: String,
     pub(crate) begun_ms: i64,
+    pub(crate) ended_ms: i64,
     pub(crate) attempts: Vec<Attempt>,
 }
 
@@ -66,7 +67,7 @@ impl Pusher {
     pub(crate) async fn push(&self, (text, order): (String, Order)) -> Pushed {
         let begun_ms = Clock::system().now_ms();
         let attempts = self.simulator.push(&order).await.unwrap();
-        Pushed { text, begun_ms, attempts }
+        Pushed { text, begun_ms, ended_ms: Clock::system().now_ms(), attempts }
     }
 
     /// Somebody, of any account, writes something.

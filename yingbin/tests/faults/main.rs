@@ -4,6 +4,7 @@
 //! `FAULTS_BINARIES=folder` breaks another build, and `FAULTS_OLDER=folder` is the build that F77 rolls from and back to.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on has failed")]
 
+mod bounds;
 mod checker;
 mod cluster;
 mod collect;
@@ -42,6 +43,11 @@ const LONGEST_LONG: Duration = Duration::from_secs(3_000);
 
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| word.starts_with('f')).collect();
+    let strange: Vec<&String> = wanted.iter().filter(|word| is_strange(word)).collect();
+    if !strange.is_empty() {
+        println!("no fault is named {strange:?}: `cargo test -p yingbin --test faults -- --list` names all");
+        return ExitCode::FAILURE;
+    }
     let rows = chosen(&wanted);
     if std::env::args().any(|word| word == "--list") {
         rows.iter().for_each(|row| println!("{}: test", row.name));
@@ -51,12 +57,18 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let failed = runtime.block_on(async {
         match variable("SOAK") {
-            Some(minutes) => soak::soak(minutes.parse().expect("SOAK is a number of minutes"), seed()).await,
+            Some(minutes) => soak(minutes.parse().expect("SOAK is a number of minutes")).await,
             None => try_all(&rows).await,
         }
     });
     runtime.shutdown_background();
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Names a fault by its number, and there is none.
+fn is_strange(word: &str) -> bool {
+    word.strip_prefix('f').is_some_and(|rest| rest.starts_with(|next: char| next.is_ascii_digit()))
+        && !rows::all().iter().any(|row| row.name.contains(word))
 }
 
 /// Named ones, all of them, or those that carry the promises. One node serves all that need no more, then three serve the rest.
@@ -83,8 +95,33 @@ fn seed() -> u64 {
     variable("SEED").map_or_else(rand::random, |seed| seed.parse().expect("SEED is a number"))
 }
 
+/// What became of a fault that was to be tried.
+enum Tried {
+    /// Everything held; what was measured.
+    Held(String),
+    /// This machine cannot do it.
+    Not(String),
+    Failed(String),
+}
+
+/// Begins what a row says that this machine cannot try.
+const NOT_TRIED: &str = "not tried: ";
+
+impl Tried {
+    fn of(row: &Row, tried: Result<String, String>) -> Self {
+        match tried {
+            Err(why) => Self::Failed(why),
+            Ok(told) if told.starts_with(NOT_TRIED) => Self::Not(told),
+            Ok(told) => match row.seen.metrics().iter().find(|metric| !told.contains(**metric)) {
+                Some(metric) => Self::Failed(format!("it does not tell by how much `{metric}` rose: {told}")),
+                None => Self::Held(told),
+            },
+        }
+    }
+}
+
 async fn try_all(rows: &[Row]) -> usize {
-    let (mut cluster, mut failed) = (None::<(usize, Cluster)>, Vec::new());
+    let (mut cluster, mut failed, mut not_tried) = (None::<(usize, Cluster)>, Vec::new(), Vec::new());
     for (n, row) in rows.iter().enumerate() {
         if cluster.as_ref().is_none_or(|(nodes, _)| *nodes != row.nodes) {
             drop(cluster.take());
@@ -95,29 +132,63 @@ async fn try_all(rows: &[Row]) -> usize {
         print!("[{:2}/{}] {} (SEED={seed}) ... ", n + 1, rows.len(), row.title());
         std::io::stdout().flush().unwrap();
         let (since, (_, servers)) = (Instant::now(), cluster.as_mut().expect("it was just started"));
-        let tried = try_one(row, seed, servers).await;
+        let tried = Tried::of(row, try_one(row, seed, servers).await);
         let seconds = since.elapsed().as_secs_f64();
         match &tried {
-            Ok(measured) => println!("ok, {seconds:.0} s\n        {measured}"),
-            Err(why) => {
+            Tried::Held(measured) => println!("ok, {seconds:.0} s\n        {measured}"),
+            Tried::Not(why) => {
+                println!("{why}");
+                not_tried.push(row.name);
+            }
+            Tried::Failed(why) => {
                 println!(
                     "FAILED after {seconds:.0} s\n        {why}\n        logs: {}",
-                    folder(row).display()
+                    folder(row.name).display()
                 );
                 failed.push(row.name);
                 // Whatever it broke may still be broken.
                 cluster = None;
             }
         }
-        page::write(row, &tried.unwrap_or_else(|why| format!("**not held**: {why}")));
+        page::write(row, &tried);
     }
-    println!("{} faults, {} failed {failed:?}", rows.len(), failed.len());
+    println!(
+        "{} faults, {} failed {failed:?}, {} not tried {not_tried:?}",
+        rows.len(),
+        failed.len(),
+        not_tried.len()
+    );
     failed.len()
+}
+
+/// How many failed: none or one.
+async fn soak(minutes: u64) -> usize {
+    let seed = seed();
+    println!("soak of {minutes} min, SEED={seed}");
+    let folder = folder("soak");
+    fs::remove_dir_all(&folder).ok();
+    fs::create_dir_all(&folder).unwrap();
+    let soaked = AssertUnwindSafe(soak::soak(minutes, seed, &folder)).catch_unwind().await;
+    let tried = match soaked {
+        Ok(measured) => Tried::Held(measured),
+        Err(panic) => Tried::Failed(message(&*panic)),
+    };
+    page::write_soak(minutes, &tried);
+    match tried {
+        Tried::Held(measured) | Tried::Not(measured) => {
+            println!("{measured}");
+            0
+        }
+        Tried::Failed(why) => {
+            println!("FAILED: {why}\n        logs: {}", folder.display());
+            1
+        }
+    }
 }
 
 /// What was measured, or why it failed. Logs of a failure are kept.
 async fn try_one(row: &Row, seed: u64, cluster: &mut Cluster) -> Result<String, String> {
-    let folder = folder(row);
+    let folder = folder(row.name);
     fs::remove_dir_all(&folder).ok();
     fs::create_dir_all(&folder).unwrap();
     let mut trial = Trial::new(row, seed, cluster, &folder);
@@ -134,8 +205,8 @@ async fn try_one(row: &Row, seed: u64, cluster: &mut Cluster) -> Result<String, 
     }
 }
 
-fn folder(row: &Row) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("faults").join(row.name)
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("faults").join(name)
 }
 
 /// Where the last panic was; what it said is told in the line of its fault.

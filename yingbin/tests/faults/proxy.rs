@@ -5,12 +5,13 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
+use runtime::clock::Clock;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{
@@ -45,6 +46,8 @@ pub(crate) enum Mode {
     CutAfter(usize),
     /// The server hears everything, the client nothing.
     DropAnswers,
+    /// In what servers say, a bit is turned in the middle one of the places where this word stands.
+    TurnBitOf(&'static str),
 }
 
 /// An edge. It stands as long as this value.
@@ -52,6 +55,8 @@ pub(crate) enum Mode {
 pub(crate) struct Proxy {
     address: SocketAddr,
     shared: Arc<Shared>,
+    /// When it was told something last, Unix milliseconds: whoever has several edges wants to know it of all.
+    told: Arc<AtomicI64>,
     _ending: DropGuard,
 }
 
@@ -70,6 +75,18 @@ struct Shared {
 impl Shared {
     fn standing(&self) -> MutexGuard<'_, CancellationToken> {
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What goes on in place of this answer.
+    fn answer(&self, mut bytes: Vec<u8>) -> Vec<u8> {
+        if let Mode::TurnBitOf(word) = *self.mode.borrow() {
+            let found = bytes.windows(word.len()).enumerate().filter(|(_, found)| *found == word.as_bytes());
+            let places: Vec<usize> = found.map(|(place, _)| place).collect();
+            if let Some(place) = places.get(places.len() / 2) {
+                bytes[*place] ^= 0x10;
+            }
+        }
+        bytes
     }
 
     /// By how much what is read now comes later.
@@ -103,7 +120,13 @@ impl Proxy {
         let ending = CancellationToken::new();
         let serving = serve(Arc::clone(&shared), listener, address, ending.clone());
         tokio::spawn(ending.clone().run_until_cancelled_owned(serving));
-        Self { address, shared, _ending: ending.drop_guard() }
+        Self { address, shared, told: Arc::default(), _ending: ending.drop_guard() }
+    }
+
+    /// Whatever it is told from now on, the time is written there.
+    pub(crate) fn telling(mut self, told: &Arc<AtomicI64>) -> Self {
+        self.told = Arc::clone(told);
+        self
     }
 
     /// Where clients connect.
@@ -114,6 +137,7 @@ impl Proxy {
     /// Interferes from now on, also on connections that stand.
     pub(crate) fn set(&self, mode: Mode) {
         self.shared.mode.send_replace(mode);
+        self.told.store(Clock::system().now_ms(), Ordering::Relaxed);
     }
 
     /// New connections go here.
@@ -124,6 +148,7 @@ impl Proxy {
     /// Connections that stand are ended, and made again by whoever needs them.
     pub(crate) fn cut(&self) {
         std::mem::take(&mut *self.shared.standing()).cancel();
+        self.told.store(Clock::system().now_ms(), Ordering::Relaxed);
     }
 
     /// Bytes that servers were given.
@@ -249,6 +274,7 @@ async fn pump(
             if way == Way::Down && *shared.mode.borrow() == Mode::DropAnswers {
                 continue;
             }
+            let bytes = if way == Way::Down { shared.answer(bytes) } else { bytes };
             if writes.write_all(&bytes).await.is_err() {
                 break;
             }

@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use crate::support::processes::{Process, binary, until};
+use crate::{
+    bounds::Vitals,
+    support::processes::{Process, binary, until},
+};
 
 /// What a service needs at most to be ready, on a machine that is busy with others.
 const READY: Duration = Duration::from_secs(40);
@@ -17,15 +20,6 @@ const READY: Duration = Duration::from_secs(40);
 pub(crate) struct Service {
     pub(crate) process: Process,
     admin: String,
-}
-
-/// What a process has of the machine.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Vitals {
-    /// Resident memory, MiB.
-    pub(crate) rss: u64,
-    /// Open descriptors.
-    pub(crate) files: usize,
 }
 
 impl Service {
@@ -64,6 +58,21 @@ impl Service {
         until("the service is ready", READY, ready).await;
     }
 
+    /// Waits until it says that it is not, and by that to whoever routes that it leaves.
+    pub(crate) async fn announces(&self, http: &reqwest::Client) {
+        let url = format!("{}/readyz", self.admin);
+        let leaves = async || {
+            let answer = http.get(&url).send().await.ok()?;
+            (answer.status() == reqwest::StatusCode::SERVICE_UNAVAILABLE).then_some(())
+        };
+        until("the service announces that it leaves", READY, leaves).await;
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) async fn ends(mut self, within: Duration) -> ExitStatus {
+        until("the service ends", within, async || self.process.ended()).await
+    }
+
     /// The sum of a metric over the labels that its name, as in `calls{code="ok"`, leaves open.
     pub(crate) async fn counts(&self, http: &reqwest::Client, name: &str) -> f64 {
         let answer = http.get(format!("{}/metrics", self.admin)).send().await.unwrap();
@@ -76,11 +85,14 @@ impl Service {
     /// Memory and descriptors.
     pub(crate) fn vitals(&self) -> Vitals {
         let folder = Path::new("/proc").join(self.process.pid().to_string());
-        let status = fs::read_to_string(folder.join("status")).unwrap_or_default();
-        let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = rss.and_then(|rss| rss.trim().trim_end_matches(" kB").parse::<u64>().ok());
-        let files = fs::read_dir(folder.join("fd")).map_or(0, Iterator::count);
-        Vitals { rss: kib.unwrap_or(0) / 1024, files }
+        Vitals::read(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+    }
+
+    /// The most memory that it has had, MiB.
+    pub(crate) fn peak(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.pid())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        peak.and_then(|peak| peak.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap() / 1024
     }
 
     /// SIGTERM; it has to end by itself in time.
@@ -122,8 +134,7 @@ impl<'a> Program<'a> {
 
     /// The program of this workspace, or of the folder that `FAULTS_BINARIES` names: another build is tested the same way.
     fn command(&self) -> Command {
-        let folder = older_build().filter(|_| self.older).or_else(|| std::env::var_os("FAULTS_BINARIES"));
-        match folder {
+        match older_build().filter(|_| self.older).or_else(|| folder("FAULTS_BINARIES")) {
             Some(folder) => Command::new(Path::new(&folder).join(self.name)),
             None => binary(self.name),
         }
@@ -132,7 +143,12 @@ impl<'a> Program<'a> {
 
 /// The build before this one, where the environment has one.
 pub(crate) fn older_build() -> Option<OsString> {
-    std::env::var_os("FAULTS_OLDER").filter(|folder| !folder.is_empty())
+    folder("FAULTS_OLDER")
+}
+
+/// A folder that the environment names.
+fn folder(variable: &str) -> Option<OsString> {
+    std::env::var_os(variable).filter(|folder| !folder.is_empty())
 }
 
 /// Whether this machine lets a process see files of its own in place of others.

@@ -1,24 +1,24 @@
 //! Everything runs, something breaks every few seconds, and at the end the books have to agree and the processes be no larger.
 
-use std::{fs, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use serde_json::json;
 use tokio::time::Instant;
 
 use crate::{
+    bounds::{leaks, rise, slope},
     checker::Costs,
     cluster::Cluster,
     load::Load,
     proxy::Mode,
+    service::Service,
     stand::{Shape, Stand},
     trial::{TAKEOVER, Terms, Trial},
 };
 
 /// Pushes between two faults: two to six seconds.
 const BETWEEN: std::ops::Range<usize> = 40..120;
-/// Growth of a process that is no leak: caches fill, and the allocator keeps.
-const GROWTH_MIB: u64 = 150;
 
 /// As many faults as there is time for: unknown and refused ends cannot be told beforehand, but nothing may grow too old or be set aside.
 const COSTS: Costs = Costs { unknown: usize::MAX, refused: usize::MAX, expired: 0, set_aside: 0 };
@@ -55,44 +55,93 @@ const ALL: [Fault; 12] = [
     Fault::TokenRefused,
 ];
 
-/// How many failed: none or one.
-pub(crate) async fn soak(minutes: u64, seed: u64) -> usize {
-    println!("soak of {minutes} min, SEED={seed}");
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("faults/soak");
-    fs::remove_dir_all(&folder).ok();
-    fs::create_dir_all(&folder).unwrap();
+/// What was measured; panics where something did not hold.
+pub(crate) async fn soak(minutes: u64, seed: u64, folder: &Path) -> String {
     let mut cluster = Cluster::start(1).await;
-    let mut trial = Trial::soaks(seed, &mut cluster, &folder);
+    let mut trial = Trial::soaks(seed, &mut cluster, folder);
     let mut stand = trial.stand(Shape { gateways: 2, contents: 2, ..Shape::default() }).await;
     let load = stand.load();
-    let (mut random, end) = (StdRng::seed_from_u64(seed), Instant::now() + Duration::from_secs(60 * minutes));
-    let mut first = 0;
-    let mut count = 0;
-    while Instant::now() < end {
+    let (mut random, since) = (StdRng::seed_from_u64(seed), Instant::now());
+    let whole = Duration::from_secs(60 * minutes);
+    let (mut stayed, mut count) = (Stayed::default(), 0);
+    while since.elapsed() < whole {
         let fault = ALL[random.random_range(0..ALL.len())];
-        happens(fault, &mut stand, trial.cluster, &load, &mut random).await;
+        let second_half = since.elapsed() >= whole / 2;
+        happens((fault, second_half), &mut stand, trial.cluster, &load, &mut random).await;
         load.goes_on(random.random_range(BETWEEN)).await;
-        let rss = stand.services().map(|service| service.vitals().rss).max().unwrap_or(0);
-        if count == 10 {
-            first = rss;
+        if second_half {
+            stayed.look(&stand, since.elapsed());
         }
         count += 1;
+        let rss = stand.services().map(|service| service.vitals().rss).max().unwrap_or(0);
         println!("  {count:4} {fault:?}: {} arrived, largest process {rss} MiB", stand.arrived());
     }
     load.goes_on(100).await;
     let report = stand.ends(load, Terms { costs: COSTS, within: 2 * TAKEOVER, ..Terms::default() }).await;
-    let last = stand.services().map(|service| service.vitals().rss).max().unwrap_or(0);
-    println!("{count} faults; {report}; largest process {first} → {last} MiB");
-    usize::from(first > 0 && last > first + GROWTH_MIB)
+    let told = format!("{count} faults; {report}; {}", stayed.told());
+    assert!(!stayed.leaks(), "{told}");
+    told
 }
 
-/// One fault, begun and ended.
-async fn happens(fault: Fault, stand: &mut Stand, cluster: &mut Cluster, load: &Load, random: &mut StdRng) {
-    let n = random.random_range(0..2);
+/// What a process had over the hours: memory, MiB, and descriptors.
+#[derive(Default)]
+struct Had {
+    memory: Vec<(f64, f64)>,
+    files: Vec<(f64, f64)>,
+}
+
+/// One of each service that nobody restarts in the second half of the time.
+#[derive(Default)]
+struct Stayed([Had; 3]);
+
+impl Stayed {
+    const NAMES: [&'static str; 3] = ["gateway", "content-service", "profile-service"];
+
+    fn members(stand: &Stand) -> [&Service; 3] {
+        [&stand.gateways[0], &stand.contents[0], &stand.profile].map(|one| one.as_ref().expect("it runs"))
+    }
+
+    fn look(&mut self, stand: &Stand, at: Duration) {
+        let hours = at.as_secs_f64() / 3_600.0;
+        for (Had { memory, files }, member) in self.0.iter_mut().zip(Self::members(stand)) {
+            let vitals = member.vitals();
+            memory.push((hours, f64::from(u32::try_from(vitals.rss).unwrap())));
+            files.push((hours, f64::from(u32::try_from(vitals.files).unwrap())));
+        }
+    }
+
+    fn leaks(&self) -> bool {
+        self.0.iter().any(|had| leaks(&had.memory, &had.files))
+    }
+
+    fn told(&self) -> String {
+        let told = Self::NAMES.iter().zip(&self.0).map(|(name, Had { memory, files })| {
+            let (_, last) = memory.last().copied().unwrap_or_default();
+            format!(
+                "{name} {last:.0} MiB, {:+.1} MiB and {:+.1} descriptors in the second half ({:+.1} MiB/h)",
+                rise(memory),
+                rise(files),
+                slope(memory)
+            )
+        });
+        told.collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// One fault, begun and ended. In the second half, one of each service is never restarted.
+async fn happens(
+    (fault, second_half): (Fault, bool),
+    stand: &mut Stand,
+    cluster: &mut Cluster,
+    load: &Load,
+    random: &mut StdRng,
+) {
+    let n = if second_half { 1 } else { random.random_range(0..2) };
     let pushes = random.random_range(10..100);
     match fault {
         Fault::Gateway => stand.gateways[n].take().expect("it runs").kill(),
         Fault::Content => stand.contents[n].take().expect("it runs").kill(),
+        Fault::Profile if second_half => stand.edges.enrich.cut(),
         Fault::Profile => stand.profile.take().expect("it runs").kill(),
         Fault::Broker => cluster.kill(0),
         Fault::Redis => stand.redis.kill(),

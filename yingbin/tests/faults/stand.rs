@@ -9,7 +9,7 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, atomic::AtomicI64},
     time::Duration,
 };
 
@@ -69,6 +69,8 @@ pub(crate) struct Stand {
     /// As gateways, content-services and profile-service reach it.
     kafkas: [Kafka; 3],
     pub(crate) events: proto::Topic,
+    /// When something was last done that may keep Kafka from taking records, Unix milliseconds.
+    pub(crate) kafka_touched: Arc<AtomicI64>,
     pub(crate) redis: RedisServer,
     pub(crate) pusher: Arc<Pusher>,
     platform: String,
@@ -83,7 +85,7 @@ pub(crate) struct Stand {
     pub(crate) older: bool,
     /// The metrics of the fault, and what they were on each process when all was well.
     watched: &'static [&'static str],
-    calm: HashMap<(u32, &'static str), f64>,
+    calm: Mutex<HashMap<(u32, &'static str), f64>>,
     pub(crate) pushed: Vec<Pushed>,
     pub(crate) seed: u64,
     pub(crate) http: reqwest::Client,
@@ -123,6 +125,7 @@ impl Stand {
             kafka: cluster.kafka(Client::Test, namespace),
             kafkas: clients.map(|client| cluster.kafka(client, namespace)),
             events,
+            kafka_touched: cluster.touched(),
             redis,
             pusher: Arc::new(Pusher::new(simulator, accounts, shape.users)),
             platform: format!("http://{platform}"),
@@ -135,7 +138,7 @@ impl Stand {
             shape,
             older: false,
             watched: &[],
-            calm: HashMap::new(),
+            calm: Mutex::default(),
             pushed: Vec::new(),
             seed,
             http: reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap(),
@@ -232,6 +235,12 @@ impl Stand {
             "text": r#"{"errcode":0,"errmsg":"ok"}"#}),
         )
         .await;
+    }
+
+    /// How many lines of a service's log say this.
+    pub(crate) fn logged(&self, service: &str, words: &str) -> usize {
+        let log = fs::read_to_string(self.folder.join(format!("{service}.log"))).unwrap();
+        log.lines().filter(|line| line.contains(words)).count()
     }
 
     /// Messages that have arrived.

@@ -35,6 +35,15 @@ fn last_moment(house: &House, n: usize) -> Order {
     house.act_ago(&format!("slow{n}"), &Act::Click { key: format!("two-{n}") }, 55_000)
 }
 
+/// Ten users leave, who all have more left by then than a new follower gets, and come back asking for that.
+async fn leave_and_come_back(house: &House) {
+    let each = |act: fn(usize) -> Act| (0..10).map(move |n| house.act(&format!("back{n}"), &act(n)));
+    house.push_all(each(|n| Act::Text { content: format!("one-{n}") })).await;
+    house.settled().await;
+    house.push_all(each(|_| Act::Unsubscribe)).await;
+    house.push_all(each(|n| Act::Subscribe { scene: format!("four-{n}") })).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn windows_and_quotas_are_never_exceeded() {
     let house = House::open().await;
@@ -45,6 +54,8 @@ async fn windows_and_quotas_are_never_exceeded() {
     house.script((0..10).map(slow).chain((0..400).map(&mut any)).collect()).await;
     let orders = (0..400).map(|n| any_order(&house, &mut random, n));
     house.push_all(orders.chain((0..10).map(|n| last_moment(&house, n)))).await;
+
+    leave_and_come_back(&house).await;
 
     let books = house.books().await;
     let sends = house.sends().await;

@@ -90,6 +90,8 @@ impl Broker {
 pub(crate) struct Record {
     pub(crate) partition: i32,
     pub(crate) offset: i64,
+    /// When it was handed to the producer, Unix milliseconds.
+    pub(crate) at_ms: i64,
     pub(crate) value: Vec<u8>,
     headers: HashMap<String, String>,
 }
@@ -123,6 +125,7 @@ pub(crate) async fn read(kafka: &Kafka, topic: Topic) -> Vec<Record> {
         records.push(Record {
             partition: message.partition(),
             offset: message.offset(),
+            at_ms: message.timestamp().to_millis().unwrap_or_default(),
             value: message.payload().unwrap_or_default().to_vec(),
             headers: headers.unwrap_or_default(),
         });

@@ -1,16 +1,19 @@
-//! Processes die, stop and come back (F1–F12).
+//! Processes die, stop and come back (F1–F13).
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use rand::Rng as _;
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::rows;
 use crate::{
     checker::{Costs, End},
+    collect,
     failpoints::{Victim, dies_at},
     proxy::Mode,
-    stand::Shape,
+    stand::{Shape, Stand},
+    support::processes::until,
     trial::{IN_FLIGHT, TAKEOVER, Terms, Trial},
 };
 
@@ -27,18 +30,19 @@ rows! {
         "lost 0, one reply each",
         quiet "whoever is killed takes its counters along; a repeat of the platform is the same event and costs nothing";
     f04_a_content_service_is_killed_before_it_reserves, 1, full,
-        "two content-services; one dies three times under load", "unknown ≤ 64 a kill, settled < 30 s",
-        quiet "whoever is killed takes its counters along, and whoever takes over does what it always does";
-    f05_a_content_service_is_killed_with_entries_reserved, 1, full,
-        "the same; an entry is reserved and armed in one script, so it dies deciding, and waiting for its turn",
+        "two content-services; one dies seven times under load: with a record it has polled, and read, asking for the profile, with the profile, with the sources, with the reply waiting for its turn, and about to reserve",
         "unknown ≤ 64 a kill, settled < 30 s",
         quiet "whoever is killed takes its counters along, and whoever takes over does what it always does";
+    f05_a_content_service_is_killed_with_entries_reserved, 1, full,
+        "connections to the platform refused, so that 30 entries stand reserved; their owner is killed, connections are taken, another owner comes",
+        "each that stood reserved sent once, unknown only what was armed again in that moment, settled < 30 s",
+        quiet "whoever is killed takes its counters along, and whoever takes over does what it always does";
     f06_a_content_service_is_killed_when_sending_is_stored, 1, full,
-        "the same, before a byte leaves", "unknown ≤ 64 a kill, settled < 30 s", raises ["content_outcomes_total{outcome=\"unknown\""];
+        "two content-services; one dies twice under load, before a byte leaves", "unknown ≤ 64 a kill, settled < 30 s", raises ["content_outcomes_total{outcome=\"unknown\""];
     f07_a_content_service_is_killed_with_bytes_written, 1, short,
         "two content-services, a platform that answers slowly; one dies", "sent twice 0, unknown ≤ 64, settled < 30 s", raises ["content_outcomes_total{outcome=\"unknown\""];
     f08_a_content_service_is_killed_with_answers_not_recorded, 1, full,
-        "the same, three times", "sent twice 0, unknown ≤ 64 a kill, settled < 30 s", raises ["content_outcomes_total{outcome=\"unknown\""];
+        "the same, three times: with an answer it has read, about to record it, and with it recorded and not told", "sent twice 0, unknown ≤ 64 a kill, settled < 30 s", raises ["content_outcomes_total{outcome=\"unknown\""];
     f09_a_content_service_is_killed_before_it_commits, 1, full,
         "the same on a fast platform", "sent twice 0, unknown ≤ 64 a kill, settled < 30 s",
         quiet "whoever is killed takes its counters along, and whoever takes over does what it always does";
@@ -49,9 +53,13 @@ rows! {
         "lost 0, unknown ≤ 128 a kill, settled < 30 s",
         quiet "everybody is killed, and their counters with them";
     f12_a_content_service_is_stopped_and_goes_on, 1, full,
-        "one of two gets SIGSTOP for 750 pushes (30 s) with sends under way and a Redis that is 15 ms away, then SIGCONT; then the other one",
-        "sent twice 0, unknown ≤ 64 a stop",
-        raises ["content_rebalances_total"];
+        "one of two gets SIGSTOP for 750 pushes (30 s) with sends under way and questions to a Redis that is 300 ms away, then SIGCONT; then the other one",
+        "sends stopped by the fence ≥ 1, sent twice 0, unknown ≤ 64 a stop",
+        raises ["content_rebalances_total", "content_fence_rejected_total"];
+    f13_a_content_service_is_stopped_between_the_check_and_the_first_byte, 1, full,
+        "one waits ten seconds when the age of what it has armed is checked and no byte has left (failpoint `c6`); then it waits there again, gets SIGSTOP, and SIGCONT when another one has told the end; 30 pushes each time",
+        "no send begins that late: both are stopped by the fence, the first is armed again and sent, the second never arrives; sent twice 0, unknown 1",
+        raises ["content_rebalances_total", "content_fence_rejected_total"];
 }
 
 /// A platform that answers after a third of a second keeps many sends in flight.
@@ -94,11 +102,41 @@ async fn f03_a_gateway_is_killed_before_it_answers(trial: &mut Trial<'_>) -> Str
 }
 
 async fn f04_a_content_service_is_killed_before_it_reserves(trial: &mut Trial<'_>) -> String {
-    killed(trial, Victim::Content, false, &["c1", "c2", "enrich"]).await
+    let stages = ["c1", "c2", "enrich", "gather", "decide", "wait for a place", "reserve"];
+    killed(trial, Victim::Content, false, &stages).await
 }
 
 async fn f05_a_content_service_is_killed_with_entries_reserved(trial: &mut Trial<'_>) -> String {
-    killed(trial, Victim::Content, false, &["decide", "wait for a place"]).await
+    let mut stand = trial.stand(Shape::default()).await;
+    stand.edges.api.set(Mode::Refuse);
+    let texts = stand.push_each(0, "u", 30).await;
+    let reserved = async || (entries(&stand, "reserved").await >= 25).then_some(());
+    until("the entries stand reserved", TAKEOVER, reserved).await;
+    stand.contents[0].take().expect("it runs").kill();
+    let (reserved, armed) = (entries(&stand, "reserved").await, entries(&stand, "sending").await);
+    stand.edges.api.set(Mode::Forward);
+    let since = Instant::now();
+    stand.staff().await;
+    let terms = Terms { costs: Costs::unknown(armed), within: TAKEOVER, ..Terms::default() };
+    let report = stand.settles(since, terms).await;
+    let ends = report.ends_of(&texts);
+    assert_eq!((ends.get(&End::Sent).copied(), reserved + armed), (Some(reserved), 30), "{ends:?}; {report}");
+    format!("{reserved} stood reserved and {armed} armed; {report}")
+}
+
+/// Entries of the ledger in one state.
+async fn entries(stand: &Stand, state: &str) -> usize {
+    let redis = collect::redis(stand);
+    let mut keys = redis::cmd("KEYS");
+    keys.arg(format!("{}*", redis.key("l:")));
+    let names: Vec<String> = redis.query(&keys).await.unwrap();
+    let mut states = Vec::new();
+    for name in names {
+        let mut of = redis::cmd("HGET");
+        of.arg(name).arg("s");
+        states.push(redis.query::<String>(&of).await.unwrap());
+    }
+    states.iter().filter(|other| *other == state).count()
 }
 
 async fn f06_a_content_service_is_killed_when_sending_is_stored(trial: &mut Trial<'_>) -> String {
@@ -110,7 +148,7 @@ async fn f07_a_content_service_is_killed_with_bytes_written(trial: &mut Trial<'_
 }
 
 async fn f08_a_content_service_is_killed_with_answers_not_recorded(trial: &mut Trial<'_>) -> String {
-    killed(trial, Victim::Content, true, &["c8", "c8", "publish"]).await
+    killed(trial, Victim::Content, true, &["c8", "settle", "publish"]).await
 }
 
 async fn f09_a_content_service_is_killed_before_it_commits(trial: &mut Trial<'_>) -> String {
@@ -150,10 +188,15 @@ async fn f11_all_three_are_killed_together(trial: &mut Trial<'_>) -> String {
     format!("{kills} kills in {minutes:.1} minutes; {report}")
 }
 
+/// No answer of Redis is late for a process that was stopped, so it hears after half a minute that it may send.
+const PATIENT: &str = "deadline = '60s'";
+
 async fn f12_a_content_service_is_stopped_and_goes_on(trial: &mut Trial<'_>) -> String {
-    let mut stand = trial.stand(Shape { contents: 2, ..Shape::default() }).await;
-    stand.answers_slowly().await;
-    stand.edges.ledger.set(Mode::Latency(Duration::from_millis(15)));
+    let mut stand = trial.stand(Shape { contents: 2, redis: PATIENT, ..Shape::default() }).await;
+    // Few enough that what they come to after half a minute stops no account.
+    let late = json!({"path": "send", "kind": "pass", "delay_ms": 200, "count": 1_000_000});
+    stand.script(late).await;
+    stand.edges.ledger.set(Mode::Latency(Duration::from_millis(300)));
     let load = stand.load();
     for n in 0..2 {
         stand.is_busy(n).await;
@@ -163,7 +206,45 @@ async fn f12_a_content_service_is_stopped_and_goes_on(trial: &mut Trial<'_>) -> 
         stopped.process.signal("CONT");
         stand.more_arrive(50, TAKEOVER).await;
     }
+    stand.edges.ledger.set(Mode::Forward);
     let costs = Costs::unknown(2 * IN_FLIGHT);
     let report = stand.ends(load, Terms { costs, within: TAKEOVER, ..Terms::default() }).await;
-    format!("{} sends stopped by the fence; {report}", stand.counted("content_fence_rejected_total").await)
+    format!("{} sends stopped by the fence; {report}", stand.counted(FENCED).await)
+}
+
+/// Sends that were stopped before their first byte.
+const FENCED: &str = "content_fence_rejected_total";
+
+async fn f13_a_content_service_is_stopped_between_the_check_and_the_first_byte(
+    trial: &mut Trial<'_>,
+) -> String {
+    if !Victim::Content.has_stages() {
+        return "not tried: this build has no failpoints".to_owned();
+    }
+    let mut stand = trial.stand(Shape { failpoints: sleeps(), ..Shape::default() }).await;
+    stand.push_each(0, "slept", 30).await;
+    stand.handled(TAKEOVER).await;
+    let fenced = stand.counted(FENCED).await;
+    assert!(fenced >= 1.0, "a send began ten seconds after it had been armed");
+    stand.contents[0].take().expect("it runs").kill();
+    stand.shape.failpoints = sleeps();
+    stand.staff().await;
+    let texts = stand.push_each(0, "stopped", 30).await;
+    let armed = async || (stand.arrived() == 59 && entries(&stand, "sending").await == 1).then_some(());
+    until("one is armed, and no byte of it leaves", TAKEOVER, armed).await;
+    stand.contents[0].as_ref().expect("it runs").process.signal("STOP");
+    stand.contents.push(Some(stand.content_service(1)));
+    stand.handled(2 * TAKEOVER).await;
+    stand.contents[0].as_ref().expect("it runs").process.signal("CONT");
+    let ended = async || (stand.counted(FENCED).await >= 1.0 || stand.arrived() > 59).then_some(());
+    until("its send is stopped, or is not", TAKEOVER, ended).await;
+    assert_eq!(stand.arrived(), 59, "it was sent after its end had been told");
+    let report = stand.settles(Instant::now(), Terms { costs: Costs::unknown(1), ..Terms::default() }).await;
+    assert_eq!(report.ends_of(&texts), BTreeMap::from([(End::Sent, 29), (End::Unknown, 1)]), "{report}");
+    format!("{fenced} sends stopped that had slept; {report}")
+}
+
+/// One send of the first content-service waits with everything decided and no byte written: below the bound of the watchdog.
+fn sleeps() -> Option<String> {
+    Some("c6=1*sleep(10000)".to_owned())
 }

@@ -13,10 +13,10 @@ use wechat::{
 use super::{kafka::slowest, rows};
 use crate::{
     checker::End,
-    load::Load,
     service::older_build,
     stand::{Shape, Stand},
-    trial::{PROGRESS, TAKEOVER, Terms, Trial, spawn_push},
+    support::processes::until,
+    trial::{TAKEOVER, Terms, Trial, spawn_push},
 };
 
 rows! {
@@ -26,11 +26,11 @@ rows! {
     f69_a_valid_push_is_replayed, 1, short,
         "signed now, eleven minutes and a day ago; then the first one again", "403 for the old ones; the repeat brings nothing new", raises ["gateway_pushes_total{result=\"stale\""];
     f77_every_service_is_rolled, 1, full,
-        "two gateways, two content-services and profile-service end with SIGTERM in turn and come back, from the build before to this one and back to it, under load",
+        "two gateways, two content-services and profile-service end with SIGTERM in turn and come back, three times, under load; pushes go to a gateway that ends until it says that it is not ready. They come back from the same build, or, where `FAULTS_OLDER` names one, from that one, this one and that one",
         "no failed delivery, all sent, every end in order, deliveries < 2 s",
         quiet "nothing fails, and whoever ends takes its counters along";
     f78_orderly_ends_under_load, 1, full,
-        "content-service and gateway get SIGTERM with hundreds of events under way, content-service twice", "both end < 25 s with 0",
+        "content-service and gateway get SIGTERM twice, with 200 events or more under way", "both end < 25 s with 0",
         quiet "both end, and their counters with them: their exit tells it";
     f86_nobody_reads_the_logs, 1, full,
         "everybody logs everything into a pipe that nobody reads, for 250 pushes",
@@ -97,7 +97,7 @@ async fn f77_every_service_is_rolled(trial: &mut Trial<'_>) -> String {
     for older in [true, false, true] {
         stand.older = older;
         for n in 0..2 {
-            rolled(&mut stand, n, &load).await;
+            rolled(&mut stand, n).await;
         }
         let profile = stand.profile.take().expect("it runs").terminate(END).await;
         assert_eq!(profile.code(), Some(0));
@@ -112,12 +112,13 @@ async fn f77_every_service_is_rolled(trial: &mut Trial<'_>) -> String {
     format!("{builds}; no delivery failed, slowest {slowest:.0} ms; {report}")
 }
 
-/// One gateway and one content-service end and come back, of the build that is to be.
-async fn rolled(stand: &mut Stand, n: usize, load: &Load) {
+/// One gateway and one content-service end and come back, of the build that is to be. Whoever routes learns it from the gateway.
+async fn rolled(stand: &mut Stand, n: usize) {
+    let gateway = stand.gateways[n].take().expect("it runs");
+    gateway.process.signal("TERM");
+    gateway.announces(&stand.http).await;
     stand.route_to(&[1 - n]);
-    // The platform's kept connections to the one that leaves are used up.
-    load.goes_on(50).await;
-    let gateway = stand.gateways[n].take().expect("it runs").terminate(END).await;
+    let gateway = gateway.ends(END).await;
     let content = stand.contents[n].take().expect("it runs").terminate(END).await;
     assert_eq!((gateway.code(), content.code()), (Some(0), Some(0)));
     stand.staff().await;
@@ -137,18 +138,23 @@ async fn f86_nobody_reads_the_logs(trial: &mut Trial<'_>) -> String {
 }
 
 async fn f78_orderly_ends_under_load(trial: &mut Trial<'_>) -> String {
-    let mut stand = trial.stand(Shape { rate: 100, ..Shape::default() }).await;
+    let mut stand = trial.stand(Shape { rate: 150, users: 400, ..Shape::default() }).await;
     stand.answers_slowly().await;
     let load = stand.load();
-    stand.more_arrive(100, PROGRESS).await;
+    let busy = async || Some(stand.counted(UNDER_WAY).await).filter(|count| *count >= 200.0);
+    let under_way = until("hundreds of events are under way", TAKEOVER, busy).await;
     let since = Instant::now();
     let (content, gateway) = (stand.contents[0].take(), stand.gateways[0].take());
-    let content = content.expect("it runs");
-    content.process.signal("TERM");
-    let (content, gateway) = tokio::join!(content.terminate(END), gateway.expect("it runs").terminate(END));
+    let (content, gateway) = (content.expect("it runs"), gateway.expect("it runs"));
+    [&content, &gateway].iter().for_each(|service| service.process.signal("TERM"));
+    let (content, gateway) = tokio::join!(content.terminate(END), gateway.terminate(END));
     let ended = since.elapsed();
+    stand.unscript().await;
     stand.staff().await;
     let report = stand.ends(load, Terms { within: TAKEOVER, ..Terms::default() }).await;
     assert_eq!((content.code(), gateway.code()), (Some(0), Some(0)), "{report}");
-    format!("ended after {:.1} s; {report}", ended.as_secs_f64())
+    format!("ended after {:.1} s with {under_way} events under way; {report}", ended.as_secs_f64())
 }
+
+/// Events that a content-service is handling.
+const UNDER_WAY: &str = "content_in_flight";

@@ -7,12 +7,11 @@ use tokio::time::Instant;
 
 use super::rows;
 use crate::{
-    checker::End,
-    collect,
+    checker::{Costs, End},
     proxy::Mode,
     stand::{Shape, Stand},
     support::processes::until,
-    trial::{PROGRESS, TAKEOVER, Terms, Trial},
+    trial::{IN_FLIGHT, PROGRESS, TAKEOVER, Terms, Trial},
 };
 
 rows! {
@@ -20,7 +19,7 @@ rows! {
         "SIGKILL of the one node under load, started again at once", "answered and lost 0, settled < 30 s",
         raises ["gateway_spool_appended_total"];
     f17_brokers_are_killed_one_after_the_other_five_times, 3, full,
-        "three nodes; each time one of them is killed and started again 50 pushes later",
+        "three nodes; each time the leader of a partition that is written is killed, and started again 50 pushes later, when another one leads",
         "lost 0, settled < 30 s",
         raises ["gateway_spool_appended_total"];
     f18_all_brokers_are_down, 1, full,
@@ -40,6 +39,10 @@ rows! {
         "a second and a half each way for 100 pushes", "answered and lost 0", raises ["gateway_spool_appended_total"];
     f29_the_brokers_report_is_lost, 1, short,
         "for 75 pushes (3 s) the broker takes records and its answers are dropped", "repeats in the topic, one reply each", raises ["gateway_spool_appended_total"];
+    f30_bits_turn_on_the_way_from_the_broker, 1, full,
+        "content-service is away for 150 pushes; then, and for 75 pushes more, one event in each answer that has any has a bit turned on its way to it",
+        "nothing lost, set aside or sent twice; replies again < 5 s after it",
+        quiet "what a checksum refuses is read again, and only the log tells it";
     f31_poison_records, 1, short,
         "five records that nobody can read, 900 kB among them", "each set aside with its reason; the partitions move on", raises ["content_dlq_total"];
     f83_kafka_is_far_away, 1, full,
@@ -62,12 +65,16 @@ async fn f17_the_only_broker_is_killed_and_started_again(trial: &mut Trial<'_>) 
 async fn f17_brokers_are_killed_one_after_the_other_five_times(trial: &mut Trial<'_>) -> String {
     let mut stand = trial.stand(Shape::default()).await;
     let load = stand.load();
+    let topic = stand.kafka.topic(proto::EVENTS.name);
     for _ in 0..5 {
         stand.more_arrive(20, TAKEOVER).await;
-        let victim = trial.random.random_range(0..3);
-        trial.cluster.kill(victim);
+        let partition = trial.random.random_range(0..proto::EVENTS.partitions);
+        let leader = trial.cluster.leader(&topic, partition).await;
+        trial.cluster.kill(leader);
         load.goes_on(50).await;
-        trial.cluster.launch(victim);
+        let moved = async || (trial.cluster.leader(&topic, partition).await != leader).then_some(());
+        until("another node leads the partition", TAKEOVER, moved).await;
+        trial.cluster.launch(leader);
         trial.cluster.answers().await;
     }
     stand.ends(load, Terms { within: TAKEOVER, ..Terms::default() }).await.to_string()
@@ -183,6 +190,32 @@ async fn f29_the_brokers_report_is_lost(trial: &mut Trial<'_>) -> String {
     report.to_string()
 }
 
+async fn f30_bits_turn_on_the_way_from_the_broker(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape::default()).await;
+    let load = stand.load();
+    stand.more_arrive(30, PROGRESS).await;
+    stand.contents[0].take().expect("it runs").kill();
+    load.goes_on(150).await;
+    let edge = &trial.cluster.nodes()[0].to_contents;
+    edge.set(Mode::TurnBitOf("text "));
+    stand.contents[0] = Some(stand.content_service(0));
+    load.goes_on(75).await;
+    edge.set(Mode::Forward);
+    let since = Instant::now();
+    stand.staff().await;
+    stand.more_arrive(10, Duration::from_secs(5)).await;
+    let again = since.elapsed();
+    let terms = Terms { costs: Costs::unknown(IN_FLIGHT), within: TAKEOVER, ..Terms::default() };
+    let report = stand.ends(load, terms).await;
+    let said = |words| stand.logged("content-service-0", words);
+    let (refused, rewound) = (said("failed CRC32C check"), said("the partition was rewound"));
+    assert!(refused > 0, "no record came with a wrong checksum; {report}");
+    format!(
+        "{refused} times a checksum was wrong, {rewound} times a partition was rewound; replies again after {:.1} s; {report}",
+        again.as_secs_f64()
+    )
+}
+
 async fn f31_poison_records(trial: &mut Trial<'_>) -> String {
     let mut stand = trial.stand(Shape::default()).await;
     let load = stand.load();
@@ -206,20 +239,12 @@ async fn f31_poison_records(trial: &mut Trial<'_>) -> String {
         (stand.contents[0].as_ref()?.counts(&stand.http, "content_dlq_total").await >= 5.0).then_some(())
     };
     until("each is set aside", PROGRESS, aside).await;
-    poison_ends(&mut stand, load).await
-}
-
-/// A record without any id gets one from content-service, which the events topic does not show.
-async fn poison_ends(stand: &mut Stand, load: crate::load::Load) -> String {
-    let pushed = load.end().await;
-    stand.pushed.extend(pushed);
-    stand.handled(PROGRESS).await;
-    let books = collect::books(stand).await;
-    let set_aside = books.outcomes.iter().filter(|outcome| outcome.end == End::SetAside).count();
-    let sent = books.outcomes.iter().filter(|outcome| outcome.end == End::Sent).count();
-    assert_eq!((set_aside, books.set_aside.len(), sent), (5, 5, stand.pushed.len()));
-    assert_eq!(stand.raised().await[0].1, 5.0, "each is counted");
-    format!("{sent} sent beside {set_aside} set aside")
+    let costs = Costs { set_aside: kinds.len(), ..Costs::default() };
+    let report = stand.ends(load, Terms { costs, ..Terms::default() }).await;
+    let (aside, counted) = (report.count(End::SetAside), stand.counted("content_dlq_total").await);
+    assert_eq!((aside, report.books.set_aside.len(), counted), (5, 5, 5.0), "{report}");
+    assert_eq!(report.count(End::Sent), report.events - kinds.len(), "{report}");
+    report.to_string()
 }
 
 async fn f83_kafka_is_far_away(trial: &mut Trial<'_>) -> String {
