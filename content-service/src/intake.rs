@@ -14,8 +14,6 @@ use crate::{
 
 /// So many events of one user wait for those before them; the next one takes the place of the oldest.
 const LONGEST_LANE: usize = 64;
-/// One part in so many of a partition's buffer is kept free of any single account, where there are several.
-const KEPT: usize = 8;
 
 /// One record to work on.
 #[derive(Debug)]
@@ -28,11 +26,9 @@ pub struct Work {
     pub offset: i64,
     /// In which reading of its partition it came: see [`Watermark::start`].
     pub reading: u64,
-    /// Its account's index.
-    pub account: usize,
     /// Its lane: the record key.
     pub lane: LaneKey,
-    /// Too many of its user or account wait: it has given way to a newer one, and is told at once that nothing is sent for it.
+    /// Too many of its user wait: it has given way to a newer one, and is told at once that nothing is sent for it.
     pub superseded: bool,
     /// The right to work on it.
     pub mine: Assignment,
@@ -66,12 +62,9 @@ pub enum Jump {
 #[derive(Debug)]
 pub struct Intake {
     lanes: Lanes<Work>,
-    accounts: usize,
     partitions: HashMap<i32, Partition>,
     generation: u64,
     buffer: usize,
-    /// Of one account in the buffer of one partition.
-    most: usize,
     longest_lane: usize,
 }
 
@@ -82,8 +75,7 @@ struct Partition {
     /// The offset that comes next, where that is known.
     next: Option<i64>,
     committed: Option<i64>,
-    /// By account.
-    waiting: Vec<usize>,
+    waiting: usize,
     running: usize,
     /// Of those that run.
     superseded: usize,
@@ -91,8 +83,9 @@ struct Partition {
 }
 
 impl Partition {
+    /// What is held in memory beyond what runs in lanes.
     fn held(&self) -> usize {
-        self.waiting.iter().sum::<usize>() + self.superseded
+        self.waiting + self.superseded
     }
 }
 
@@ -100,11 +93,8 @@ impl Intake {
     /// Nothing is under way. `buffer`: records that may wait per partition.
     #[must_use]
     pub fn new(accounts: usize, bounds: Bounds, buffer: usize) -> Self {
-        let (lanes, buffer) = (Lanes::new(accounts, bounds), buffer.max(1));
-        // With places of their own there are several accounts: one that has become slow must not fill what the others wait in.
-        let most = if bounds.own > 0 { buffer - buffer / KEPT } else { usize::MAX };
-        let (partitions, accounts) = (HashMap::new(), accounts.max(1));
-        Self { lanes, accounts, partitions, generation: 0, buffer, most, longest_lane: LONGEST_LANE }
+        let (lanes, partitions) = (Lanes::new(accounts, bounds), HashMap::new());
+        Self { lanes, partitions, generation: 0, buffer: buffer.max(1), longest_lane: LONGEST_LANE }
     }
 
     /// A partition is ours from now on. `next`: what the group has committed, if anything.
@@ -115,7 +105,7 @@ impl Intake {
             mark: Watermark::default(),
             next,
             committed: None,
-            waiting: vec![0; self.accounts],
+            waiting: 0,
             running: 0,
             superseded: 0,
             paused: false,
@@ -137,20 +127,18 @@ impl Intake {
         let lane =
             if key.is_empty() { Bytes::from(format!("{partition}")) } else { Bytes::copy_from_slice(key) };
         let mine = held.mine.clone();
-        let account = account.min(self.accounts - 1);
         let work = Work {
             record,
             partition,
             offset,
             reading,
-            account,
             lane,
             superseded: false,
             mine,
             arrived: Instant::now(),
         };
-        held.waiting[account] += 1;
-        let mut start = self.queue(work).into_iter().collect::<Vec<_>>();
+        held.waiting += 1;
+        let mut start = Vec::from_iter(self.queue(account, work));
         start.extend(self.start());
         let held =
             self.partitions.get_mut(&partition).filter(|held| !held.paused && held.held() >= self.buffer);
@@ -163,17 +151,16 @@ impl Intake {
 
     /// Puts work behind its user's other work. Where too much waits already, it takes the place of the oldest, which is returned to
     /// be ended at once.
-    fn queue(&mut self, work: Work) -> Option<Work> {
-        let (account, lane) = (work.account, work.lane.clone());
-        let of_account = self.partitions.get(&work.partition).map_or(0, |held| held.waiting[account]);
-        if self.lanes.waiting(&lane) < self.longest_lane && of_account <= self.most {
+    fn queue(&mut self, account: usize, work: Work) -> Option<Work> {
+        let lane = work.lane.clone();
+        if self.lanes.waiting(&lane) < self.longest_lane {
             self.lanes.push(account, &lane, work);
             return None;
         }
         let mut oldest = self.lanes.replace(account, &lane, work, |work| work.record.may_give_way())?;
         oldest.superseded = true;
         if let Some(held) = self.of(&oldest) {
-            held.waiting[oldest.account] -= 1;
+            held.waiting -= 1;
             held.running += 1;
             held.superseded += 1;
         }
@@ -265,7 +252,7 @@ impl Intake {
         let mut start = Vec::new();
         while let Some(work) = self.lanes.start() {
             if let Some(held) = self.of(&work) {
-                held.waiting[work.account] -= 1;
+                held.waiting -= 1;
                 held.running += 1;
             }
             start.push(work);

@@ -87,23 +87,6 @@ fn what_erases_a_profile_never_gives_way() {
 }
 
 #[test]
-fn a_slow_account_leaves_room_in_every_partition_and_one_alone_waits_in_kafka() {
-    let full = |accounts| {
-        let mut intake = Intake::new(accounts + 1, Bounds::divide(8, accounts), 16);
-        let take = |offset: i64| {
-            let user = format!("u{offset}");
-            let Next { start, pause, .. } = intake.take(0, 0, offset, user.as_bytes(), record());
-            start.iter().filter(|work| work.superseded).for_each(|work| drop(intake.finish(work, true)));
-            pause
-        };
-        let pauses = (0..99).filter_map(take).count();
-        (pauses, intake.take(1, 0, 99, b"other", record()).start.len())
-    };
-    assert_eq!(full(2), (0, 1));
-    assert_eq!(full(1).0, 1);
-}
-
-#[test]
 fn a_partition_given_up_forgets_what_waits_and_fences_what_runs() {
     let mut intake = intake(9, 9);
     let mut running = intake.take(0, 0, 7, b"u", record()).start;

@@ -89,12 +89,19 @@ impl<W> Lanes<W> {
     /// nothing waits there, is returned itself.
     pub fn replace(&mut self, account: usize, key: &LaneKey, work: W, may: impl Fn(&W) -> bool) -> Option<W> {
         let waiting = self.lanes.get_mut(key).map(|lane| &mut lane.waiting);
-        let oldest = waiting.and_then(|waiting| waiting.remove(waiting.iter().position(&may)?));
-        if oldest.is_none() && may(&work) {
-            return Some(work);
+        let oldest = waiting.and_then(|waiting| Some((waiting.iter().position(&may)?, waiting)));
+        match oldest {
+            // The lane stays as ready as it was.
+            Some((oldest, waiting)) => {
+                waiting.push_back(work);
+                waiting.remove(oldest)
+            }
+            None if may(&work) => Some(work),
+            None => {
+                self.push(account, key, work);
+                None
+            }
         }
-        self.push(account, key, work);
-        oldest
     }
 
     /// The next work that may start; accounts take turns.

@@ -63,6 +63,7 @@ fn forgotten_work_does_not_run_and_its_lane_goes_on() {
 #[derive(Debug, Clone)]
 enum Step {
     Push(usize),
+    Replace(usize),
     Next,
     Finish(prop::sample::Index),
 }
@@ -70,6 +71,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => (0usize..7).prop_map(Step::Push),
+        1 => (0usize..7).prop_map(Step::Replace),
         3 => Just(Step::Next),
         2 => any::<prop::sample::Index>().prop_map(Step::Finish),
     ]
@@ -111,7 +113,7 @@ proptest! {
         steps in proptest::collection::vec(step(), 0..200), own in 0usize..3, shared in 1usize..6,
     ) {
         let mut lanes = Lanes::new(3, Bounds { own, shared });
-        let (mut pushed, mut running, mut ended) = (0usize, Vec::<(usize, usize)>::new(), Vec::new());
+        let (mut pushed, mut replaced, mut running, mut ended) = (0usize, 0usize, Vec::<(usize, usize)>::new(), Vec::new());
         let check = |running: &[(usize, usize)], user: usize| -> Result<(), TestCaseError> {
             prop_assert!(running.iter().all(|(other, _)| *other != user), "one at a time per user");
             prop_assert!(running.len() < shared + 3 * own);
@@ -121,6 +123,10 @@ proptest! {
         for step in steps {
             match step {
                 Step::Push(user) => { lanes.push(account_of(user), &key(user), (user, pushed)); pushed += 1; }
+                Step::Replace(user) => {
+                    replaced += usize::from(lanes.replace(account_of(user), &key(user), (user, pushed), |_| true).is_some());
+                    pushed += 1;
+                }
                 Step::Next => if let Some((user, number)) = lanes.start() {
                     check(&running, user)?;
                     running.push((user, number));
@@ -140,7 +146,7 @@ proptest! {
             ended.push((user, number));
         }
         prop_assert!(lanes.is_empty());
-        prop_assert_eq!(ended.len(), pushed);
+        prop_assert_eq!(ended.len() + replaced, pushed);
         for user in 0..7 {
             let numbers: Vec<_> = ended.iter().filter(|(other, _)| *other == user).map(|(_, number)| *number).collect();
             prop_assert!(numbers.is_sorted(), "user {} out of order: {:?}", user, numbers);

@@ -1,4 +1,4 @@
-//! A playbook that is taken over a thousand times leaves nothing behind. A process of its own: what it holds is looked at.
+//! Playbooks that are read one after the other, as a changed file is, leave nothing behind. A process of its own: what it holds is looked at.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::path::Path;

@@ -23,14 +23,12 @@ pub(super) async fn propose(rooms: &Rooms, case: &Case<'_>, known: Known) -> Pro
     let right =
         account.and_then(|account| granted(account.kind, account.rules, case.event, rooms.terms.margin));
     let mut reply = subject_of(case.event);
-    let end = match (unsent(case), account, &case.playbook) {
-        (None, Some(account), Some(playbook)) => {
-            match early_end(rooms, case, account, &known, right.is_some()) {
-                Some(end) => Some(end),
-                None => decided(rooms, case, playbook, known, &mut reply).await,
-            }
-        }
-        (reason, ..) => Some(suppressed(rooms, reason.unwrap_or(NOT_CONFIGURED).to_owned(), 0)),
+    let end = match (account, &case.playbook) {
+        (Some(account), Some(playbook)) => match early_end(rooms, case, account, &known, right.is_some()) {
+            Some(end) => Some(end),
+            None => decided(rooms, case, playbook, known, &mut reply).await,
+        },
+        _ => Some(suppressed(rooms, NOT_CONFIGURED.to_owned(), 0)),
     };
     let revokes = matches!(case.event.kind, Some(Kind::Unsubscribed(_)));
     Proposal { reply, end, granted: right, revokes }
@@ -49,7 +47,9 @@ fn early_end(rooms: &Rooms, case: &Case<'_>, account: &Account, known: &Known, r
         return Some(suppressed(rooms, "no right".to_owned(), 0));
     }
     let (deliverer, occurred_at_ms) = (&rooms.deliverer, case.event.occurred_at_ms);
-    deliverer.forgotten(occurred_at_ms).or_else(|| deliverer.hopeless(account, occurred_at_ms, None))
+    let superseded = || Some(suppressed(rooms, unsent(case)?.to_owned(), 0));
+    let forgotten = deliverer.forgotten(occurred_at_ms);
+    forgotten.or_else(superseded).or_else(|| deliverer.hopeless(account, occurred_at_ms, None))
 }
 
 async fn decided(

@@ -13,11 +13,11 @@ async fn a_hot_user_gives_way_to_himself_and_slows_nobody() {
     world.config.accounts.truncate(1);
     world.config.concurrency.buffer = 200;
     world.api.lock().delays.insert("hot".to_owned(), Duration::from_secs(3));
-    world.run().await;
     for number in 0..EVENTS {
         world.push(&world.text("hot", &format!("h{number}"), &number.to_string())).await;
     }
     world.push(&world.text("cool", "c", "hello")).await;
+    world.run().await;
     assert_eq!(world.outcome("c").await.outcome(), Outcome::Sent);
     assert!(world.api.contents("hot").len() < 4, "the others wait for all that he may still get");
 
