@@ -191,10 +191,11 @@ impl Account {
             return Ok(Right::Others(stop));
         }
         let right = self.stops.probe(&self.app_id, now_ms).await?;
-        self.learn(match &right {
+        let known = match &right {
             Right::Open => None,
             Right::Mine(stop) | Right::Others(stop) => Some(stop.clone()),
-        });
+        };
+        self.learn(known, now_ms);
         Ok(right)
     }
 
@@ -207,8 +208,8 @@ impl Account {
     }
 
     /// Takes over what all replicas know. A stop that is new here is told here too: whoever looks for it may read this log only.
-    pub fn learn(&self, known: Option<Stop>) {
-        if let Some(stop) = self.breaker.learn(known) {
+    pub fn learn(&self, known: Option<Stop>, now_ms: i64) {
+        if let Some(stop) = self.breaker.learn(known, now_ms) {
             self.tell(&stop, stop.errcode());
         }
     }

@@ -5,7 +5,10 @@ mod stop;
 use std::{
     collections::HashSet,
     hash::{BuildHasher as _, RandomState},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use tokio::sync::{Notify, watch};
@@ -26,6 +29,8 @@ pub const USER_LIMITED: i32 = 50_002;
 pub enum Word {
     /// The account may send.
     Open,
+    /// The platform can be reached; whether the account may send it does not say.
+    Answered,
     /// The platform calls this user limited, or the account.
     Limited,
     /// The account is stopped.
@@ -51,7 +56,7 @@ impl Word {
     #[must_use]
     pub fn errcode(&self) -> Option<i32> {
         match self {
-            Self::Open | Self::Nothing => None,
+            Self::Open | Self::Answered | Self::Nothing => None,
             Self::Limited => Some(USER_LIMITED),
             Self::Stopped { errcode, .. } => Some(*errcode),
             Self::Unreached { errcode, .. } => *errcode,
@@ -98,6 +103,7 @@ pub struct Breaker {
     runs: Mutex<Runs>,
     hasher: RandomState,
     happened: Arc<Notify>,
+    opened: AtomicBool,
 }
 
 impl Breaker {
@@ -105,7 +111,7 @@ impl Breaker {
     #[must_use]
     pub fn new(happened: Arc<Notify>) -> Self {
         let (held, runs) = (watch::Sender::new(Held::default()), Mutex::default());
-        Self { held, runs, hasher: RandomState::new(), happened }
+        Self { held, runs, hasher: RandomState::new(), happened, opened: AtomicBool::new(false) }
     }
 
     /// The stop that was heard of last, whether somebody may try or not.
@@ -120,14 +126,25 @@ impl Breaker {
         self.held().filter(|stop| now_ms < stop.probe_ms)
     }
 
+    /// An answer has said that the account may send, since the start.
+    #[must_use]
+    pub fn was_open(&self) -> bool {
+        self.opened.load(Ordering::Relaxed)
+    }
+
     /// Takes what an answer for `user` says. An answer to an event that had the right to try until `probe_ms` can lift the stop.
     /// Returns the stop if the account was open until now, or was being tried.
     pub fn hear(&self, word: &Word, user: &str, probe_ms: Option<i64>, now_ms: i64) -> Option<Stop> {
+        self.opened.fetch_or(*word == Word::Open, Ordering::Relaxed);
         let stop = self.counted(word, user, now_ms);
         match (stop, word, probe_ms) {
             (Some(stop), ..) => self.stop(stop, probe_ms.is_some(), now_ms),
             (None, Word::Open, Some(probe_ms)) => {
-                self.lift(probe_ms);
+                self.lift(probe_ms, |_| true);
+                None
+            }
+            (None, Word::Answered, Some(probe_ms)) => {
+                self.lift(probe_ms, Stop::is_unreached);
                 None
             }
             _ => None,
@@ -139,7 +156,7 @@ impl Breaker {
         let mut runs = self.runs();
         match word {
             Word::Nothing => None,
-            Word::Open => {
+            Word::Open | Word::Answered => {
                 *runs = Runs::default();
                 None
             }
@@ -177,9 +194,9 @@ impl Breaker {
         news
     }
 
-    fn lift(&self, probe_ms: i64) {
+    fn lift(&self, probe_ms: i64, lifts: impl Fn(&Stop) -> bool) {
         let lifted = self.held.send_if_modified(|held| {
-            let same = held.stop.as_ref().is_some_and(|stop| stop.probe_ms == probe_ms);
+            let same = held.stop.as_ref().is_some_and(|stop| stop.probe_ms == probe_ms && lifts(stop));
             if same {
                 *held = Held { stop: None, news: Some(News::Lifted { probe_ms }) };
             }
@@ -222,15 +239,15 @@ impl Breaker {
         });
     }
 
-    /// Takes over what all replicas know, unless something has happened here since. Returns a stop that was not known here, or not for
-    /// this reason.
-    pub fn learn(&self, known: Option<Stop>) -> Option<Stop> {
+    /// Takes over what all replicas know, unless something has happened here since. Returns a stop that lasts and was not known here,
+    /// or not for this reason.
+    pub fn learn(&self, known: Option<Stop>, now_ms: i64) -> Option<Stop> {
         let mut news = None;
         self.held.send_if_modified(|held| {
             let other = held.news.is_none() && held.stop != known;
             if other {
                 let why = held.stop.take().map(|held| held.why);
-                news = known.clone().filter(|stop| why.as_ref() != Some(&stop.why));
+                news = known.clone().filter(|stop| why.as_ref() != Some(&stop.why) && stop.lasts(now_ms));
                 held.stop = known;
             }
             other

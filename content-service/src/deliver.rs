@@ -6,7 +6,10 @@ mod leave;
 mod tries;
 mod verdict;
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use proto::reply::{Outcome, UnknownPolicy};
 use runtime::clock::Clock;
@@ -71,9 +74,7 @@ impl Deliverer {
             match entry.state {
                 State::Settled | State::Closed => {
                     tries.leave(&mut slot);
-                    if let Some(probe_ms) = tries.untried() {
-                        account.breaker.give_back(probe_ms, self.clock.now_ms());
-                    }
+                    self.give_back(account, tries.untried());
                     return Ok(());
                 }
                 State::Elsewhere => {
@@ -198,24 +199,23 @@ impl Deliverer {
         step("send");
         let (started, began_ms) = (Instant::now(), self.clock.now_ms());
         fail::fail_point!("c6", |_| std::process::abort());
-        let may_leave = || self.may_leave(case.mine, armed);
+        let fenced = AtomicBool::new(false);
+        // Asked directly before the first byte: the process may have slept since the arming.
+        let may_leave = || {
+            let may = case.mine.holds() && armed.elapsed() <= config::BEGIN_WITHIN;
+            fenced.fetch_or(!may, Ordering::Relaxed);
+            may
+        };
         let sent = account.client.send_while(&part.message, config::BEGIN_WITHIN, &may_leave).await;
         fail::fail_point!("c8", |_| std::process::abort());
         self.metrics.sent(started.elapsed());
         if !matches!(sent, Sent::NotSent { .. }) {
             entry.tried();
-        }
-        let verdict = self.heed(account, case.user, slot.as_mut(), sent, began_ms);
-        self.after(case, account, entry, tries, verdict, slot).await
-    }
-
-    /// Asked directly before the first byte: the process may have slept since the arming.
-    fn may_leave(&self, mine: &Assignment, armed: Instant) -> bool {
-        let may = mine.holds() && armed.elapsed() <= config::BEGIN_WITHIN;
-        if !may {
+        } else if fenced.into_inner() {
             self.metrics.fenced();
         }
-        may
+        let verdict = self.heed(account, Some(case.user), slot.as_mut(), sent, began_ms);
+        self.after(case, account, entry, tries, verdict, slot).await
     }
 
     async fn after(

@@ -122,7 +122,13 @@ async fn leave_to_send(rooms: &Rooms, case: &Case<'_>, proposal: &mut Proposal) 
     if proposal.end.is_some() {
         proposal.reply.parts.iter_mut().for_each(|part| part.set_outcome(Outcome::Suppressed));
     }
-    slot.filter(|_| proposal.end.is_none())
+    if proposal.end.is_none() {
+        return slot;
+    }
+    if let Some(slot) = slot {
+        rooms.deliverer.leave(account, slot);
+    }
+    None
 }
 
 /// Why nothing may be sent for an event, whatever its playbook says and whatever was reserved for it before.

@@ -11,7 +11,6 @@ use prometheus_client::registry::Registry;
 use prost::Message as _;
 use proto::{LinkKey, content::Item};
 use runtime::{
-    backoff::Backoff,
     clock::Clock,
     health::{Health, admin},
     kafka::{Kafka, LEAVE, Patient, TableRecord, follow},
@@ -19,7 +18,7 @@ use runtime::{
     redis::Redis,
     service::Tasks,
 };
-use tokio::{net::TcpListener, runtime::Handle};
+use tokio::{net::TcpListener, runtime::Handle, sync::Notify};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -174,21 +173,15 @@ fn rooms(
 /// Keeps the stops of all replicas alike, and asks at the start which accounts may send at all, as long as it takes; no event waits
 /// for that.
 async fn watch_accounts(rooms: Arc<Rooms>, check: bool, shutdown: CancellationToken) {
-    let stops = rooms.accounts.stops();
-    let checks = async {
-        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
-        // An account that others have found stopped is not asked.
-        while stops.exchange(&rooms.accounts).await.is_err() {
-            backoff.wait().await;
-        }
-        join_all(rooms.accounts.iter().map(|(_, account)| rooms.deliverer.check_right(account))).await;
-    };
+    let (accounts, known) = (&rooms.accounts, Notify::new());
     let checks = async {
         if check {
-            checks.await
+            // An account that others have found stopped is not asked.
+            known.notified().await;
+            join_all(accounts.iter().map(|(_, account)| rooms.deliverer.check_right(account))).await;
         }
     };
-    let sharing = stops.share(&rooms.accounts, &rooms.metrics, &rooms.clock, &shutdown);
+    let sharing = accounts.stops().share(accounts, &rooms.metrics, &rooms.clock, &known, &shutdown);
     tokio::join!(sharing, shutdown.run_until_cancelled(checks));
 }
 

@@ -11,6 +11,7 @@ use runtime::{
     clock::Clock,
     redis::{Redis, RedisError},
 };
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -109,7 +110,7 @@ impl Stops {
     ///
     /// # Errors
     /// No answer; what happened here is told again the next time.
-    pub(crate) async fn exchange(&self, accounts: &Accounts) -> Result<(), RedisError> {
+    async fn exchange(&self, accounts: &Accounts, clock: &Clock) -> Result<(), RedisError> {
         for (app_id, account) in accounts.iter() {
             if let Some(news) = account.breaker.news() {
                 self.tell(app_id, &news).await?;
@@ -118,22 +119,25 @@ impl Stops {
         }
         let all = self.all().await?;
         for (app_id, account) in accounts.iter() {
-            account.learn(all.get(app_id).and_then(|stop| Stop::read(stop)));
+            account.learn(all.get(app_id).and_then(|stop| Stop::read(stop)), clock.now_ms());
         }
         Ok(())
     }
 
-    /// Keeps the accounts and the hash alike until `shutdown`: every second, and at once when something happens here.
+    /// Keeps the accounts and the hash alike until `shutdown`: every second, and at once when something happens here. `known` is
+    /// told when they are.
     pub async fn share(
         &self,
         accounts: &Accounts,
         metrics: &Metrics,
         clock: &Clock,
+        known: &Notify,
         shutdown: &CancellationToken,
     ) {
         loop {
-            if let Err(error) = self.exchange(accounts).await {
-                metrics.ledger_waits(&error);
+            match self.exchange(accounts, clock).await {
+                Ok(()) => known.notify_one(),
+                Err(error) => metrics.ledger_waits(&error),
             }
             for (_, account) in accounts.iter() {
                 account.count(clock.now_ms());

@@ -30,11 +30,14 @@ use rdkafka::{
 use tonic::Code;
 use world::{World, header, until};
 
-/// Panics in whoever tells the log of the event `defect`, and once in whoever tells it of the event `stumbles`.
+/// Panics in whoever tells the log of the event `defect`, once in whoever tells it of the event `stumbles`, and every other time in
+/// whoever tells it of the event `falls`: that it has fallen can be told.
 fn fall(event_id: &str) {
     static STUMBLED: AtomicBool = AtomicBool::new(false);
+    static FELL: AtomicBool = AtomicBool::new(false);
     assert!(!event_id.contains("defect"), "a defect");
     assert!(!event_id.contains("stumbles") || STUMBLED.swap(true, Ordering::SeqCst), "a defect, once");
+    assert!(!event_id.contains("falls") || FELL.fetch_not(Ordering::SeqCst), "a defect, again");
 }
 
 /// The log is one for the whole process.
@@ -109,8 +112,8 @@ async fn what_panicked_and_is_replayed_from_the_dlq_is_not_sent_twice() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_resend_that_panics_is_brought_to_its_end_and_sent_once() {
+/// A world in which a person has decided that this event, whose end nobody knows, is sent again, and the log is told of that.
+async fn resends(event: &str) -> (World, Desk) {
     begin();
     let mut world = World::new(1).await;
     world.config.delivery.read = Duration::from_millis(200);
@@ -120,19 +123,45 @@ async fn a_resend_that_panics_is_brought_to_its_end_and_sent_once() {
     std::fs::write(&file, asks).unwrap();
     world.api.lock().script.push_back(Answer::Silence);
     world.run().await;
-    world.push(&world.text("o1", "stumbles", "hello")).await;
-    assert_eq!(world.outcome("stumbles").await.outcome(), Outcome::Unknown);
+    world.push(&world.text("o1", event, "hello")).await;
+    assert_eq!(world.outcome(event).await.outcome(), Outcome::Unknown);
     world.committed(1).await;
     // It is not recorded what was sent again, and the log tells that.
-    world.profiles.lock().refuse = [("stumbles:shown".to_owned(), Code::Unavailable)].into();
+    world.profiles.lock().refuse = [(format!("{event}:shown"), Code::Unavailable)].into();
     let (desk, at_ms) = (Desk::new(world.redis.client()), world.clock.now_ms());
     let unknown = desk.waiting().await.unwrap().remove(0).unknown;
     assert!(desk.decide(&unknown, Decided { choice: Choice::Resend, at_ms }).await.unwrap());
+    (world, desk)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resend_that_panics_is_brought_to_its_end_and_sent_once() {
+    let (mut world, desk) = resends("stumbles").await;
     until("it panics", async || world.metrics().await.contains("content_panics_total 1")).await;
     world.profiles.lock().refuse.clear();
     let replies = world.outcomes(2).await;
     assert_eq!((replies[1].revision, replies[1].outcome()), (1, Outcome::Sent));
     until("nothing is left to do", async || desk.decided().await.unwrap().is_empty()).await;
     assert_eq!((world.api.contents("o1").len(), world.replies.records().len()), (2, 2));
+    world.stop().await;
+}
+
+/// Rounds in which decisions were looked for, since Redis was started.
+async fn rounds(world: &World) -> u64 {
+    let told: String = world.redis.client().query(redis::cmd("INFO").arg("commandstats")).await.unwrap();
+    let calls = told.lines().find_map(|line| line.strip_prefix("cmdstat_zcard:calls="));
+    calls.and_then(|calls| calls.split(',').next()?.parse().ok()).unwrap_or(0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resend_that_panics_each_time_is_tried_ever_more_seldom() {
+    let (mut world, _) = resends("falls").await;
+    until("it panics", async || !world.metrics().await.contains("content_panics_total 0")).await;
+    let before = rounds(&world).await;
+    until("seven more rounds are over", async || rounds(&world).await >= before + 7).await;
+    let metrics = world.metrics().await;
+    let panics = metrics.lines().find_map(|line| line.strip_prefix("content_panics_total "));
+    let panics: u32 = panics.unwrap().parse().unwrap();
+    assert!((2..=5).contains(&panics), "{panics} in eight rounds");
     world.stop().await;
 }

@@ -88,6 +88,8 @@ struct Run<'a> {
     born: usize,
     /// Repeats that came after somebody else had acted.
     late: &'a AtomicUsize,
+    /// Repeats that came after the end.
+    repeats: &'a AtomicUsize,
     steps: usize,
     lost_at: [usize; OWNERS],
 }
@@ -136,7 +138,7 @@ impl Run<'_> {
     /// One step of one owner, or the rest of one: to its end, or to an answer that is lost.
     async fn step(&mut self, seat: usize, standing: Standing) -> Standing {
         let Seat { wire, .. } = &self.seats[seat];
-        let loses = self.random.random_bool(0.2);
+        let loses = self.random.random_bool(if self.steps == 0 { 0.5 } else { 0.2 });
         let chosen = self.chosen();
         wire.lose.store(loses, Ordering::SeqCst);
         let mut task = match standing {
@@ -185,6 +187,10 @@ impl Run<'_> {
         self.joins();
         loop {
             let n = self.random.random_range(0..self.owners.len());
+            let waits = matches!(self.owners[n].1, Standing::Waits(_));
+            if waits && self.random.random_bool(0.5) {
+                continue;
+            }
             let (seat, standing) = self.owners.swap_remove(n);
             if self.born < OWNERS && self.random.random_bool(0.04) {
                 // It dies where it stands, and another takes over.
@@ -192,7 +198,8 @@ impl Run<'_> {
                 self.joins();
                 continue;
             }
-            if self.random.random_bool(0.06) {
+            let somebody_waits = self.owners.iter().any(|(_, other)| matches!(other, Standing::Waits(_)));
+            if self.random.random_bool(if somebody_waits { 0.4 } else { 0.06 }) {
                 self.lapse().await;
             }
             let standing = self.step(seat, standing).await;
@@ -227,7 +234,12 @@ impl Run<'_> {
     /// What the ledger says is what the platform saw, as far as it can be known.
     async fn agrees(&mut self, told: &Entry) {
         for (seat, standing) in std::mem::take(&mut self.owners) {
-            self.ends(seat, standing);
+            let Standing::Waits(repeats) = standing else { continue };
+            self.seats[seat].wire.lets_on();
+            let late = repeats.await.unwrap().entry.unwrap();
+            let same = (&late.end, &late.reply.parts) == (&told.end, &told.reply.parts);
+            assert!(same, "a repeat after the end is told something else: {late:?} {told:?}");
+            self.repeats.fetch_add(1, Ordering::SeqCst);
         }
         for name in [100, 101] {
             let other = self.owner(ledger(self.redis), name);
@@ -265,7 +277,7 @@ async fn in_no_order_is_a_part_sent_twice_or_the_ledger_wrong() {
     for _ in 0..OWNERS {
         seats.push(Seat::at(url.trim_start_matches("redis://")).await);
     }
-    let late = AtomicUsize::new(0);
+    let (late, repeats) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let schedules = if given { 1 } else { SCHEDULES };
     for seed in first..first + schedules {
         println!("SEED={seed}");
@@ -273,12 +285,17 @@ async fn in_no_order_is_a_part_sent_twice_or_the_ledger_wrong() {
         let again = random.random();
         let event = format!("e{seed}");
         let (seen, owners, born, steps, lost_at) = (Seen::default(), Vec::new(), 0, 0, [0; OWNERS]);
-        let (redis, seats, late) = (&direct, &seats[..], &late);
-        let mut run = Run { redis, seats, random, again, event, seen, owners, born, late, steps, lost_at };
+        let (redis, seats, late, repeats) = (&direct, &seats[..], &late, &repeats);
+        let mut run =
+            Run { redis, seats, random, again, event, seen, owners, born, late, repeats, steps, lost_at };
         let told = run.ends_somehow().await;
         run.agrees(&told).await;
     }
     let lost: usize = seats.iter().map(|seat| seat.wire.lost.load(Ordering::SeqCst)).sum();
-    let late = late.into_inner();
-    assert!(given || (lost > 100 && late > 50), "{lost} answers lost, {late} repeats after somebody else");
+    let (late, repeats) = (late.into_inner(), repeats.into_inner());
+    let enough = lost > 100 && late > 50 && repeats > 5;
+    assert!(
+        given || enough,
+        "{lost} answers lost, {late} repeats after somebody else, {repeats} after the end"
+    );
 }

@@ -61,6 +61,8 @@ pub struct ErrCode {
     pub class: Class,
     /// Where the code is documented or was seen.
     pub source: &'static str,
+    /// A person has to see it, though it stops nothing.
+    pub alarms: bool,
 }
 
 /// The row of a code.
@@ -75,13 +77,10 @@ pub fn class(code: i32) -> Class {
     lookup(code).map_or(Class::GiveUp, |row| row.class)
 }
 
-/// “… for punishment”: takes one message and not the account, and still a person has to see it (`facts.md` §4.6: D, C).
-const PUNISHED: i32 = 45_094;
-
-/// Whether a person has to see a code that stops nothing: nobody here knows it, or the account is punished.
+/// Whether a person has to see a code that stops nothing: nobody here knows it, or its row says so.
 #[must_use]
 pub fn alarms(code: i32) -> bool {
-    code == PUNISHED || lookup(code).is_none()
+    lookup(code).is_none_or(|row| row.alarms)
 }
 
 #[cfg(test)]

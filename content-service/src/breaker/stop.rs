@@ -40,6 +40,11 @@ impl Stop {
         Self { every_ms: UNREACHED_MS, ..Self::until(now_ms + UNREACHED_MS, why) }
     }
 
+    /// Nothing gets through to the platform.
+    pub(super) fn is_unreached(&self) -> bool {
+        self.every_ms == UNREACHED_MS
+    }
+
     /// Reads what the scripts write: `until|probe|every|why`.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
@@ -67,7 +72,7 @@ impl Stop {
     #[must_use]
     pub fn passes(&self) -> bool {
         let class = self.errcode().map(errcode::class);
-        self.every_ms == UNREACHED_MS || matches!(class, Some(Class::PauseMinute | Class::StopUntilMidnight))
+        self.is_unreached() || matches!(class, Some(Class::PauseMinute | Class::StopUntilMidnight))
     }
 
     /// Whether anybody has to know of it. What passes is over when its time is, also if no event has tried since.

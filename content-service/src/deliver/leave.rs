@@ -46,13 +46,38 @@ pub enum NoLeave {
     Redis(#[from] RedisError),
 }
 
+impl NoLeave {
+    /// The platform's code behind it, where it gave one.
+    pub(super) fn errcode(&self) -> Option<i32> {
+        match self {
+            Self::Stopped(stop) => stop.errcode(),
+            Self::Token(TokenError::Refused { errcode, .. }) => Some(*errcode),
+            Self::Token(_) | Self::Redis(_) => None,
+        }
+    }
+}
+
 impl Deliverer {
     /// Leave to send at once; waits for a place and, if need be, for a token.
     ///
     /// # Errors
     /// Why there is none.
     pub async fn slot(&self, account: &Account) -> Result<Slot, NoLeave> {
-        self.slot_with(account, &mut None).await
+        let mut unused = None;
+        let slot = self.slot_with(account, &mut unused).await;
+        self.give_back(account, unused);
+        slot
+    }
+
+    /// Gives leave up; if nothing was sent with it, another event may have the right to try.
+    pub fn leave(&self, account: &Account, mut slot: Slot) {
+        self.give_back(account, slot.take_right());
+    }
+
+    pub(super) fn give_back(&self, account: &Account, unused: Option<i64>) {
+        if let Some(probe_ms) = unused {
+            account.breaker.give_back(probe_ms, self.clock.now_ms());
+        }
     }
 
     /// [`Deliverer::slot`] for an event that may have the right to try already, and keeps it where there is no leave and nothing was

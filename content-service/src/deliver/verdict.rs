@@ -49,11 +49,12 @@ pub(super) enum Verdict {
 }
 
 impl Deliverer {
-    /// What came of a send that began at `began_ms` for this event, and what it says of the account. A call uses up the right to try.
+    /// What came of a send that began at `began_ms` for an event of this user, and what it says of the account; no user: for a mere
+    /// question, and only events are counted that the platform could not be reached for. A call uses up the right to try.
     pub(super) fn heed(
         &self,
         account: &Account,
-        user: &str,
+        user: Option<&str>,
         slot: Option<&mut Slot>,
         sent: Sent,
         began_ms: i64,
@@ -65,7 +66,11 @@ impl Deliverer {
         let right = slot.filter(|_| called).and_then(Slot::take_right);
         let now_ms = self.clock.now_ms();
         let verdict = judge(sent, began_ms, now_ms);
-        account.hear(&verdict.word(), user, right, now_ms);
+        let word = match verdict.word() {
+            Word::Unreached { .. } if user.is_none() => Word::Nothing,
+            word => word,
+        };
+        account.hear(&word, user.unwrap_or_default(), right, now_ms);
         verdict
     }
 
@@ -130,8 +135,8 @@ fn refused(errcode: i32, began_ms: i64, now_ms: i64) -> Verdict {
 }
 
 impl Verdict {
-    /// What it says of the account: that it may send only if the platform took the message, or looked at the user of it. Who could
-    /// not be reached is counted when the last try has failed.
+    /// What it says of the account: that it may send only if the platform took the message, or looked at the user of it. What can be
+    /// tried again is counted when the last try has failed.
     fn word(&self) -> Word {
         match self {
             Self::Refused { errcode, stop: Some(stop), .. }
@@ -141,7 +146,17 @@ impl Verdict {
             Self::Refused { errcode: USER_LIMITED, .. } => Word::Limited,
             Self::Taken | Self::Refused { closes: true, .. } => Word::Open,
             Self::Unknown { errcode, reason } => Word::Unreached { errcode: *errcode, why: reason.clone() },
-            Self::NotTaken { .. } | Self::Refused { .. } => Word::Nothing,
+            Self::Refused { .. } => Word::Answered,
+            Self::NotTaken { .. } => Word::Nothing,
+        }
+    }
+
+    /// The platform's code, where it gave one.
+    pub(super) fn errcode(&self) -> Option<i32> {
+        match self {
+            Self::Taken => None,
+            Self::Refused { errcode, .. } => Some(*errcode),
+            Self::NotTaken { errcode, .. } | Self::Unknown { errcode, .. } => *errcode,
         }
     }
 
@@ -232,12 +247,13 @@ mod tests {
                     matches!(word, Word::Unreached { errcode: Some(code), .. } if code == row.code)
                 }
                 Class::Ok | Class::CloseWindow | Class::BlockUser => word == Word::Open,
-                Class::GiveUp | Class::Retry | Class::RefreshToken => word == Word::Nothing,
+                Class::GiveUp => word == Word::Answered,
+                Class::Retry | Class::RefreshToken => word == Word::Nothing,
             };
             assert!(expected, "{}: {word:?}", row.code);
         }
         assert_eq!(of(50_002).word(), Word::Limited);
-        assert_eq!(of(99_999).word(), Word::Nothing);
+        assert_eq!(of(99_999).word(), Word::Answered);
     }
 
     #[test]

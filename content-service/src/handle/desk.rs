@@ -3,14 +3,15 @@
 //! A decision is done by whichever replica sees it first, not in the lane of its user: what the user did meanwhile has been answered,
 //! or is being answered in the same moment. The ledger's units keep the right, its states keep the resend single.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::{FutureExt as _, StreamExt as _, stream};
 use proto::{
     event::Event,
     reply::{Outcome, Reply},
 };
-use runtime::{redis::RedisError, telemetry::uid, trace::TraceParent};
+use runtime::{backoff::Backoff, redis::RedisError, telemetry::uid, trace::TraceParent};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Rooms, tell};
@@ -28,8 +29,13 @@ use crate::{
 
 /// How often decisions are looked for.
 const LOOK: Duration = Duration::from_secs(1);
+/// A decision that panics each time is tried no less often.
+const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 /// Decisions at a time.
 const AT_ONCE: usize = 8;
+
+/// Decisions that panicked, and when each is tried again.
+type Fallen = BTreeMap<Unknown, (Backoff, Instant)>;
 
 /// What came of a decision.
 #[derive(Clone, Copy, Debug)]
@@ -71,9 +77,9 @@ fn budget_ends(reply: &Reply) -> i64 {
 
 /// Does what is decided, and clears away what can't be sent any more, until the shutdown.
 pub async fn tend(rooms: Arc<Rooms>, shutdown: CancellationToken) {
-    let mine = Assignment::new(0);
+    let (mine, mut fallen) = (Assignment::new(0), Fallen::new());
     loop {
-        let mut round = Box::pin(rooms.round(&mine));
+        let mut round = Box::pin(rooms.round(&mine, &mut fallen));
         let ended = tokio::select! {
             ended = &mut round => ended,
             () = shutdown.cancelled() => {
@@ -98,10 +104,17 @@ pub async fn tend(rooms: Arc<Rooms>, shutdown: CancellationToken) {
 }
 
 impl Rooms {
-    async fn round(&self, mine: &Assignment) -> Result<(), RedisError> {
-        let decided = self.desk.decided().await?;
+    async fn round(&self, mine: &Assignment, fallen: &mut Fallen) -> Result<(), RedisError> {
+        let mut decided = self.desk.decided().await?;
+        fallen.retain(|unknown, _| decided.iter().any(|(decided, _)| decided == unknown));
+        decided.retain(|(unknown, _)| fallen.get(unknown).is_none_or(|(_, at)| *at <= Instant::now()));
         let deciding = stream::iter(decided).map(|(unknown, decided)| self.decided(mine, unknown, decided));
-        deciding.buffer_unordered(AT_ONCE).collect::<()>().await;
+        let fell: Vec<_> = deciding.buffer_unordered(AT_ONCE).collect().await;
+        for unknown in fell.into_iter().flatten() {
+            let begin = || (Backoff::new(LOOK, LONGEST_PAUSE), Instant::now());
+            let (backoff, at) = fallen.entry(unknown).or_insert_with(begin);
+            *at = Instant::now() + backoff.pause();
+        }
         let now_ms = self.clock.now_ms();
         for unknown in self.desk.due(now_ms).await? {
             self.due(mine, &unknown, now_ms).await?;
@@ -123,24 +136,25 @@ impl Rooms {
         }
     }
 
-    /// One decision, to its end. What is abandoned, fails for want of Redis, or panics, is looked at again; what may have been sent
-    /// by then is not sent once more.
-    async fn decided(&self, mine: &Assignment, unknown: Unknown, decided: Decided) {
+    /// One decision, to its end. What is abandoned, fails for want of Redis, or panics (then it is returned), is looked at again; what
+    /// may have been sent by then is not sent once more.
+    async fn decided(&self, mine: &Assignment, unknown: Unknown, decided: Decided) -> Option<Unknown> {
         let doing = AssertUnwindSafe(self.carry_out(mine, &unknown, decided)).catch_unwind().await;
         let waits = match doing {
             Ok(Ok(Came::Done)) => false,
             Ok(Ok(Came::Nothing)) => true,
-            Ok(Ok(Came::NotYet) | Err(Abandoned)) => return,
+            Ok(Ok(Came::NotYet) | Err(Abandoned)) => return None,
             Err(_) => {
                 self.metrics.panicked();
                 let event_id = &unknown.event_id;
                 tracing::error!(event_id, "what a person decided panicked: a defect; it is tried again");
-                return;
+                return Some(unknown);
             }
         };
         if let Err(error) = self.desk.done(&unknown, waits).await {
             self.metrics.ledger_waits(&error);
         }
+        None
     }
 
     async fn carry_out(

@@ -153,7 +153,8 @@ impl Ledger {
         let parts = if end.is_empty() { reply.parts.len() } else { 0 };
         let arms = arm && parts > 0;
         let ahead_ms = |granted: &Granted| self.ahead.with(granted.since_ms, self.clock.now_ms());
-        let since_ms = granted.as_ref().map_or(0, |granted| granted.since_ms - ahead_ms(granted));
+        let since_ms =
+            granted.as_ref().map_or(0, |granted| granted.since_ms.saturating_sub(ahead_ms(granted)));
         let (answer, armed) = self
             .call_as(mine, &self.scripts.reserve, self.replicas(arms), |script| {
                 let (now, lease) = (self.clock.now_ms(), if arms { self.lease_ms() } else { 0 });

@@ -22,7 +22,7 @@ pub(super) struct Chosen {
     pub(super) arm: bool,
 }
 
-/// Somebody who brings an event to its end, one step at a time.
+/// What it is given, and how far it has come.
 pub(super) struct Owner {
     pub(super) ledger: Ledger,
     pub(super) place: Place,

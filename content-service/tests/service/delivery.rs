@@ -7,6 +7,7 @@ use proto::reply::Outcome;
 use crate::{
     fakes::Answer,
     gate::Gate,
+    steps::sends,
     world::{OTHER_APP, World, by_id, until},
 };
 
@@ -147,9 +148,7 @@ async fn tried(world: &World, trouble: Trouble) -> bool {
     if let Trouble::Answers(_) = trouble {
         return world.api.lock().calls == 3;
     }
-    let metrics = world.metrics().await;
-    let tries = metrics.lines().find_map(|line| line.strip_prefix("content_send_seconds_count "));
-    tries.is_some_and(|tries| tries.parse::<u32>().unwrap() >= 3)
+    sends(world).await >= 3
 }
 
 #[tokio::test(flavor = "multi_thread")]

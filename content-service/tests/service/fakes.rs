@@ -1,7 +1,7 @@
 //! The platform's API and profile-service, as far as content-service sees them, over real sockets.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
@@ -55,6 +55,8 @@ pub(crate) struct Platform {
     pub(crate) errcode: i32,
     pub(crate) delays: HashMap<String, Duration>,
     pub(crate) delay: Duration,
+    /// Users whose messages are not answered while they stand here.
+    pub(crate) held: HashSet<String>,
     pub(crate) token_away: bool,
     pub(crate) token_errcode: Option<i32>,
     pub(crate) token_calls: usize,
@@ -112,6 +114,9 @@ async fn send(State(api): State<Api>, Json(message): Json<Value>) -> axum::respo
         (state.script.pop_front().unwrap_or(Answer::Code(state.errcode)), delay)
     };
     tokio::time::sleep(delay).await;
+    while api.lock().held.contains(&one.openid) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     {
         let mut state = api.lock();
         state.in_flight -= 1;

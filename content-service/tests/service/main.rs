@@ -22,6 +22,7 @@ mod redis_server;
 mod retention;
 mod rights;
 mod sources;
+mod steps;
 mod stops;
 mod trouble;
 mod trying;

@@ -3,18 +3,15 @@
 use std::time::Duration;
 
 use content_service::{
-    accounts::Accounts,
     assignment::Assignment,
-    case::Case,
-    deliver::Deliverer,
     ledger::{Entry, Granted, Ledger, Proposal, State, Terms},
     metrics::Metrics,
 };
-use proto::{event::Event, reply::Outcome};
+use prometheus_client::{encoding::text::encode, registry::Registry};
+use proto::reply::Outcome;
 use runtime::{
     clock::Clock,
     redis::{Redis, RedisConfig},
-    trace::TraceParent,
 };
 use tokio::time::Instant;
 
@@ -22,33 +19,18 @@ use crate::{
     gate::Gate,
     ledger::proposal,
     redis_server::RedisServer,
-    world::{APP, World, until},
+    steps::Bare,
+    world::{World, until},
 };
 
 /// Delivers an entry that was armed `ago`; what it is afterwards, and the calls of the platform.
 async fn armed(ago: Duration, mine: &Assignment) -> (Entry, usize) {
-    let (world, metrics) = (World::new(1).await, Metrics::default());
-    let (redis, clock) = (world.redis.client(), world.clock.clone());
-    let accounts = Accounts::open(&world.config, &redis, &clock, &metrics).unwrap();
-    let account = accounts.get(APP).unwrap();
-    let terms = Terms { ttl: Duration::from_secs(3600), lease: Duration::from_secs(9), replicas: 0 };
-    let ledger = Ledger::new(redis, terms, clock.clone(), metrics.clone());
-    let deliverer = Deliverer::new(ledger.clone(), world.config.delivery.clone(), clock.clone(), metrics);
-    let now_ms = clock.now_ms();
-    let event = Event { id: "e".into(), app_id: APP.into(), occurred_at_ms: now_ms, ..Event::default() };
-    let place = ledger.place("wx:o", "e", "me".to_owned());
-    let (since_ms, until_ms) = (now_ms, now_ms + 60_000);
-    let granted = Some(Granted { name: "message", messages: 5, since_ms, until_ms });
-    let mut proposal = proposal("e", 1);
-    proposal.granted = granted;
-    let slot = deliverer.slot(account).await.unwrap();
-    let mut entry = ledger.reserve(&place, &Assignment::new(1), proposal, true).await.unwrap();
+    let world = World::new(1).await;
+    let bare = Bare::of(&world);
+    let slot = bare.deliverer.slot(&bare.account).await.unwrap();
+    let mut entry = bare.armed().await;
     entry.state = State::Armed(Instant::now() - ago);
-    let (trace, account) = (TraceParent::new_root(), Some(account.as_ref()));
-    let (playbook, user, superseded) = (None, "wx:o", false);
-    let case = Case { event: &event, account, playbook, user, trace, mine, superseded, place };
-    let ended = deliverer.deliver(&case, account.unwrap(), &mut entry, Some(slot)).await;
-    assert_eq!(ended.is_ok(), mine.holds());
+    assert_eq!(bare.deliver(mine, &mut entry, slot).await, mine.holds());
     let calls = world.api.lock().calls;
     (entry, calls)
 }
@@ -65,6 +47,33 @@ async fn no_byte_leaves_for_a_partition_that_was_lost_meanwhile() {
     mine.lose();
     let (entry, calls) = armed(Duration::ZERO, &mine).await;
     assert_eq!((entry.state, calls), (State::Reserved, 0), "its next owner goes on at once");
+}
+
+/// Its token is fetched anew while the partition is lost: neither the connection that is kept from that nor a fresh one carries it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_send_that_is_fenced_off_is_counted_once() {
+    let mut world = World::new(1).await;
+    let gate = Gate::before(&world.config.accounts[0].api).await;
+    world.config.accounts[0].api = format!("http://{}", gate.address);
+    let before = Bare::of(&world);
+    let slot = before.deliverer.slot(&before.account).await.unwrap();
+    world.clock.advance(Duration::from_secs(7_200));
+    let (bare, mine) = (Bare::of(&world), Assignment::new(1));
+    let mut entry = bare.armed().await;
+    gate.hold();
+    entry.state = State::Armed(Instant::now());
+    let losing = async {
+        until("the token is held back", async || gate.held()).await;
+        mine.lose();
+        gate.open();
+    };
+    let (delivered, ()) = tokio::join!(bare.deliver(&mine, &mut entry, slot), losing);
+    assert!(!delivered && world.api.lock().calls == 0);
+    assert_eq!(world.api.lock().token_calls, 2);
+    let (mut registry, mut text) = (Registry::default(), String::new());
+    bare.metrics.register(&mut registry);
+    encode(&mut text, &registry).unwrap();
+    assert!(text.contains("content_fence_rejected_total 1\n"), "{text}");
 }
 
 /// What was armed counts from the question when the answer was read too late to know how old it is.

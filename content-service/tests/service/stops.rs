@@ -2,27 +2,17 @@
 
 use std::time::Duration;
 
+use content_service::breaker::Word;
 use proto::reply::{Outcome, Reply};
 
 use crate::{
     fakes::Answer,
+    steps::{Bare, batch},
     world::{OTHER_APP, World, end, until},
 };
 
 /// More than the time between two tries of a stopped account.
 const A_MINUTE: Duration = Duration::from_secs(61);
-
-/// Events of twenty users, and how they ended.
-async fn batch(world: &World, name: &str) -> Vec<Reply> {
-    for number in 0..20 {
-        world.push(&world.text(&format!("{name}{number}"), &format!("{name}-{number}"), "hello")).await;
-    }
-    let mut replies = Vec::new();
-    for number in 0..20 {
-        replies.push(world.outcome(&format!("{name}-{number}")).await);
-    }
-    replies
-}
 
 fn stopped(reply: &Reply) -> bool {
     reply.outcome() == Outcome::Refused && reply.reason.starts_with("account stopped until ")
@@ -167,6 +157,25 @@ async fn a_right_that_is_not_known_is_asked_for_until_it_is() {
     world.other_api.lock().token_away = false;
     until("the other account is asked", async || world.other_api.lock().calls == 1).await;
     world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn questions_that_come_to_nothing_stop_no_account_and_end_with_the_first_event() {
+    let world = World::new(1).await;
+    let Bare { deliverer, account, .. } = Bare::of(&world);
+    world.api.lock().errcode = -1;
+    for asked in 1..=20 {
+        let asking = deliverer.check_right(&account);
+        let answered = until("it is asked", async || calls(&world) == asked);
+        tokio::select! {
+            () = asking => panic!("nothing is known"),
+            () = answered => {}
+        }
+    }
+    assert_eq!(account.breaker.held(), None);
+    account.hear(&Word::Open, "o", None, world.clock.now_ms());
+    deliverer.check_right(&account).await;
+    assert_eq!(calls(&world), 20, "an event has shown it");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,7 @@ use runtime::kafka::GroupProtocol;
 use crate::{
     fakes::Platform,
     gate::Gate,
+    steps::sends,
     world::{APP, World, by_id, end, until},
 };
 
@@ -119,12 +120,7 @@ async fn an_event_that_grows_too_old_while_the_api_refuses_connections_is_told_a
     assert_eq!(world.outcome("e1").await.outcome(), Outcome::Sent);
     gate.shut();
     world.push(&world.text("o1", "e2", "hello")).await;
-    until("a try has failed", async || {
-        let metrics = world.metrics().await;
-        let tries = metrics.lines().find_map(|line| line.strip_prefix("content_send_seconds_count "));
-        tries.is_some_and(|tries| tries.parse::<u32>().unwrap() > 1)
-    })
-    .await;
+    until("a try has failed", async || sends(&world).await > 1).await;
     world.clock.advance(world.config.delivery.max_age);
     let reply = world.outcome("e2").await;
     assert_eq!((reply.outcome(), reply.reason.as_str()), (Outcome::Expired, "too old to be answered"));
@@ -279,12 +275,13 @@ async fn while_a_cluster_is_down_nothing_is_sent_and_nothing_given_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_jumps_back_an_hour_neither_repeats_nor_ends_anything() {
     let mut world = World::start(1).await;
-    world.api.lock().delay = Duration::from_millis(300);
+    world.api.lock().held.insert("o1".into());
     world.push(&world.text("o1", "e1", "under way")).await;
     until("the send is under way", async || world.api.lock().calls == 1).await;
     let now_ms = world.clock.now_ms();
     let event = world.text("o2", "e2", "after it");
     world.clock.set_ms(now_ms - 3_600_000);
+    world.api.lock().held.clear();
     world.push(&event).await;
     for (event, openid, text) in [("e1", "o1", "under way"), ("e2", "o2", "after it")] {
         assert_eq!(world.outcome(event).await.outcome(), Outcome::Sent, "{event}");

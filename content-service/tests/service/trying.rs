@@ -1,28 +1,20 @@
 //! The right to try a stopped account: only a call uses it up, and only some answers to it open the account.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use content_service::{
-    accounts::Accounts,
     assignment::Assignment,
     breaker::Stop,
-    case::Case,
-    deliver::Deliverer,
-    ledger::{Granted, Ledger, State, Terms},
-    metrics::Metrics,
+    ledger::State,
     watchdog::{Bounds, Signs, Watchdog},
 };
 use futures::FutureExt as _;
-use proto::{event::Event, reply::Outcome};
-use runtime::trace::TraceParent;
+use proto::reply::Outcome;
 
 use crate::{
     fakes::Answer,
     gate::Gate,
-    ledger::proposal,
+    steps::{Bare, sends},
     world::{APP, World, until},
 };
 
@@ -73,13 +65,8 @@ async fn connections_that_are_refused_do_not_use_up_the_right() {
     world.config.accounts[0].api = format!("http://{}", gate.address);
     stopped(&mut world).await;
     gate.shut();
-    let tries = async || {
-        let metrics = world.metrics().await;
-        let tries = metrics.lines().find_map(|line| line.strip_prefix("content_send_seconds_count "));
-        tries.map_or(0, |tries| tries.parse::<u32>().unwrap())
-    };
     world.push(&world.text("o1", "e1", "hello")).await;
-    until("two tries have failed", async || tries().await >= 3).await;
+    until("two tries have failed", async || sends(&world).await >= 3).await;
     gate.open();
     let reply = world.outcome("e1").await;
     assert_eq!((reply.outcome(), reply.parts[0].attempts), (Outcome::Sent, 1), "{}", reply.reason);
@@ -106,57 +93,66 @@ async fn the_right_of_an_event_that_ends_without_a_try_goes_to_the_next() {
     world.stop().await;
 }
 
+/// The first account, which has been stopped for this code, for an hour, and may be tried.
+async fn may_be_tried(world: &World, errcode: i32) -> Bare {
+    let (bare, now_ms) = (Bare::of(world), world.clock.now_ms());
+    let text = format!("{}|{now_ms}|60000|errcode {errcode}", now_ms + 3_600_000);
+    let mut write = redis::cmd("HSET");
+    world.redis.client().query::<i64>(write.arg("stops").arg(APP).arg(&text)).await.unwrap();
+    bare.account.learn(Stop::read(&text), now_ms);
+    bare
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_armed_before_a_sleep_keeps_its_right_to_try() {
-    let (world, metrics, mine) = (World::new(1).await, Metrics::default(), Assignment::new(1));
-    let (redis, clock) = (world.redis.client(), world.clock.clone());
-    let now_ms = clock.now_ms();
-    let text = format!("{now_ms}|{now_ms}|60000|errcode 48001");
-    let mut write = redis::cmd("HSET");
-    redis.query::<i64>(write.arg("stops").arg(APP).arg(&text)).await.unwrap();
-    let accounts = Accounts::open(&world.config, &redis, &clock, &metrics).unwrap();
-    let account = accounts.get(APP).unwrap();
-    account.learn(Stop::read(&text));
-    let terms = Terms { ttl: Duration::from_secs(3600), lease: Duration::from_secs(9), replicas: 0 };
-    let ledger = Ledger::new(redis, terms, clock.clone(), metrics.clone());
-    let deliverer = Deliverer::new(ledger.clone(), world.config.delivery.clone(), clock.clone(), metrics);
-
-    let event = Event { id: "e".into(), app_id: APP.into(), occurred_at_ms: now_ms, ..Event::default() };
-    let place = ledger.place("wx:o", "e", "me".to_owned());
-    let (since_ms, until_ms) = (now_ms, now_ms + 60_000);
-    let mut proposal = proposal("e", 1);
-    proposal.granted = Some(Granted { name: "message", messages: 5, since_ms, until_ms });
-    let slot = deliverer.slot(account).await.unwrap();
+    let world = World::new(1).await;
+    let bare = may_be_tried(&world, 48_001).await;
+    let slot = bare.deliverer.slot(&bare.account).await.unwrap();
     assert!(slot.tries());
-    let mut entry = ledger.reserve(&place, &mine, proposal, true).await.unwrap();
+    let mut entry = bare.armed().await;
     entry.state = State::Armed(tokio::time::Instant::now() - Duration::from_secs(10));
-    let trace = TraceParent::new_root();
-    let case = Case {
-        event: &event,
-        account: Some(account.as_ref()),
-        playbook: None,
-        user: "wx:o",
-        trace,
-        mine: &mine,
-        superseded: false,
-        place,
-    };
-    deliverer.deliver(&case, account, &mut entry, Some(slot)).await.unwrap();
+    assert!(bare.deliver(&Assignment::new(1), &mut entry, slot).await);
     assert_eq!((entry.reply.outcome(), entry.attempts()), (Outcome::Sent, 1), "{}", entry.reply.reason);
-    assert_eq!(account.breaker.held(), None, "it got through");
+    assert_eq!(bare.account.breaker.held(), None, "it got through");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leave_that_comes_to_nothing_leaves_the_right_to_the_next() {
+    let world = World::new(1).await;
+    let bare = may_be_tried(&world, 48_001).await;
+    let tried = || bare.account.breaker.stopped(world.clock.now_ms()).is_some();
+    world.api.lock().token_away = true;
+    bare.deliverer.slot(&bare.account).await.unwrap_err();
+    assert!(!tried(), "there was no token");
+
+    let world = World::new(1).await;
+    let bare = may_be_tried(&world, 48_001).await;
+    let tried = || bare.account.breaker.stopped(world.clock.now_ms()).is_some();
+    let slot = bare.deliverer.slot(&bare.account).await.unwrap();
+    assert!(slot.tries() && tried());
+    bare.deliverer.leave(&bare.account, slot);
+    assert!(!tried(), "nothing was sent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_question_takes_the_one_try_of_a_day_whose_quota_is_used_up() {
+    let world = World::new(1).await;
+    let Bare { deliverer, account, .. } = may_be_tried(&world, 45_009).await;
+    let slot = tokio::select! {
+        biased;
+        () = deliverer.check_right(&account) => panic!("it is not known whether it may send"),
+        slot = deliverer.slot(&account) => slot,
+    };
+    assert!(slot.unwrap().tries(), "an event may try");
+    assert_eq!(world.api.lock().calls, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_waits_for_a_token_is_not_taken_for_blocked() {
-    let (mut world, metrics) = (World::new(1).await, Metrics::default());
+    let mut world = World::new(1).await;
     let gate = Gate::before(&world.config.accounts[0].api).await;
     world.config.accounts[0].api = format!("http://{}", gate.address);
-    let (redis, clock) = (world.redis.client(), world.clock.clone());
-    let accounts = Accounts::open(&world.config, &redis, &clock, &metrics).unwrap();
-    let account = Arc::clone(accounts.get(APP).unwrap());
-    let terms = Terms { ttl: Duration::from_secs(3600), lease: Duration::from_secs(9), replicas: 0 };
-    let ledger = Ledger::new(redis, terms, clock.clone(), metrics.clone());
-    let deliverer = Deliverer::new(ledger, world.config.delivery.clone(), clock, metrics.clone());
+    let Bare { deliverer, account, metrics, .. } = Bare::of(&world);
     let (signs, minute) = (Signs::default(), Duration::from_secs(60));
     let bounds = Bounds { still: Duration::from_secs(1), turn: minute, grace: minute };
     let handle = tokio::runtime::Handle::current();
@@ -174,5 +170,5 @@ async fn an_event_that_waits_for_a_token_is_not_taken_for_blocked() {
     gate.open();
     waiting.await.unwrap().unwrap();
     let found = watchdog.found().now_or_never().unwrap_or_default();
-    assert!(!found.contains("event: "), "{found}");
+    assert_eq!(found, "", "nor is anything else found");
 }

@@ -228,7 +228,11 @@ async fn rounds(world: &World) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_decided_while_kafka_is_away_is_done_when_the_outcome_is_published() {
-    let mut world = world("ask", &[Answer::Silence, Answer::Silence]).await;
+    let mut world = World::new(1).await;
+    configure(&mut world, "ask", &[Answer::Silence, Answer::Silence]);
+    // Kafka is away before their ends are known.
+    world.config.delivery.read = Duration::from_secs(2);
+    world.run().await;
     world.push(&world.text("o1", "sent again", "hello")).await;
     world.push(&world.text("o2", "dropped", "hello")).await;
     until("both are sent", async || world.api.lock().calls == 2).await;
@@ -261,14 +265,16 @@ async fn a_resend_that_waits_for_redis_does_not_hold_the_shutdown() {
     let mut world = World::new(1).await;
     world.config.delivery.drain = Duration::from_millis(200);
     configure(&mut world, "ask", &[Answer::Silence]);
+    world.config.delivery.read = Duration::from_secs(2);
     world.run().await;
     world.push(&world.text("o1", "e1", "hello")).await;
     world.outcome("e1").await;
     world.committed(1).await;
-    world.api.lock().delay = Duration::from_millis(100);
+    world.api.lock().held.insert("o1".into());
     decide(&world, Choice::Resend).await;
     until("it is being sent", async || world.api.lock().calls == 2).await;
     world.redis.kill();
+    world.api.lock().held.clear();
     until("it has arrived", async || world.api.contents("o1").len() == 2).await;
     world.stop().await;
 }

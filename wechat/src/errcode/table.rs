@@ -8,7 +8,11 @@ use super::Class::{
 use super::{Class, ErrCode};
 
 const fn row(code: i32, class: Class, text: &'static str, source: &'static str) -> ErrCode {
-    ErrCode { code, text, class, source }
+    ErrCode { code, text, class, source, alarms: false }
+}
+
+const fn alarming(row: ErrCode) -> ErrCode {
+    ErrCode { alarms: true, ..row }
 }
 
 /// All codes of `facts.md`, sorted by code.
@@ -65,12 +69,13 @@ pub const TABLE: &[ErrCode] = &[
     row(45_080, GiveUp, "typing: no exchange with the user within 30 s", "MP-TYPING"),
     row(45_081, GiveUp, "typing: already typing", "MP-TYPING"),
     row(45_087, StopAccount, "customer service message from this account have been blocked", "WXJ-MPERR"),
-    row(
+    // Takes one message and not the account, and still a person has to act (`facts.md` §4.6: D, C).
+    alarming(row(
         45_094,
         GiveUp,
         "not allow to send custom message when user enter session, for punishment",
         "WXJ-MPERR",
-    ),
+    )),
     row(45_098, GiveUp, "msgmenu list size out of limit", "WXJ-MPERR"),
     row(45_099, GiveUp, "msgmenu item size out of limit", "WXJ-MPERR"),
     row(45_102, StopAccount, "api blocked temporarily", "WXJ-MPERR"),

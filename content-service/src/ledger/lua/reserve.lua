@@ -4,13 +4,13 @@
 --       7 ttl ms  8 name of the right granted; empty: none  9 its messages  10 its end  11, 12 reasons: used up, lapsed
 --       13 when the user acted, by our clock  14 '1': the user has left, and all rights end
 -- A repeat with the same fence gives the same answer: {'fresh', state, end, right|before|after|until}.
--- Somebody else's entry: {'found', field, value, ...}.
+-- Somebody else's entry, or one that somebody else has brought further: {'found', field, value, ...}.
 local entry, rights = KEYS[1], KEYS[2]
 local now, fence, lease, parts = tonumber(ARGV[1]), ARGV[2], ARGV[3], tonumber(ARGV[4])
 
 local known = redis.call('HMGET', entry, 's', 'f', 'e', 'g')
 if known[1] then
-  if known[2] ~= fence or known[1] == 'closed' then
+  if known[2] ~= fence or known[1] == 'closed' or redis.call('HEXISTS', entry, 'o0') == 1 then
     return {'found', unpack(redis.call('HGETALL', entry))}
   end
   if known[1] == 'sending' then redis.call('HSET', entry, 'l', lease_end(lease)) end

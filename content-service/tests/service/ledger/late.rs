@@ -107,6 +107,15 @@ async fn a_repeat_that_comes_after_somebody_else_is_told_what_became_of_it() {
         assert_eq!((late.state, late.end, late.again), (State::Elsewhere, None, again), "{event}");
     }
 
+    let before = bench.reserve("reserve", "me", 2, true).await;
+    assert!(matches!(before.state, State::Armed(_)));
+    bench.lapse("reserve").await;
+    let mut found = bench.reserve("reserve", "heir", 2, true).await;
+    ledger.overdue(&bench.place("reserve", "heir"), mine, &mut found, false).await.unwrap();
+    let late = bench.reserve("reserve", "me", 2, true).await;
+    assert_eq!((late.state, &late.reply), (State::Settled, &found.reply), "one and the same is published");
+    assert_eq!(late.reply.parts[0].outcome(), Outcome::Unknown);
+
     let place = bench.place("given up", "me");
     let before = bench.reserve("given up", "me", 1, true).await;
     let unsure = async || {

@@ -51,3 +51,15 @@ async fn what_was_sent_after_an_action_counts_also_where_the_clock_is_behind() {
     assert_eq!(second.end.unwrap().reason, "send right used up", "the platform gives two more");
     assert!(matches!(acts("third", 2, platform_ms).await.state, State::Armed(_)));
 }
+
+#[tokio::test]
+async fn a_time_before_all_times_is_no_more_than_a_right_that_has_lapsed() {
+    let bench = Bench::start().await;
+    let now_ms = bench.clock.now_ms();
+    for (event, since_ms) in [("ahead", now_ms + 2_500), ("hostile", i64::MIN)] {
+        let granted = Some(Granted { name: "menu", messages: 3, since_ms, until_ms: now_ms - 1 });
+        let proposal = Proposal { granted, ..proposal(event, 1) };
+        let entry = bench.ledger.reserve(&bench.place(event, "me"), &bench.mine, proposal, true).await;
+        assert_eq!(entry.unwrap().end.unwrap().reason, "send right lapsed", "{event}");
+    }
+}
