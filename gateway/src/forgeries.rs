@@ -4,7 +4,8 @@
 //! share an address with an attacker, behind a proxy. So no source is ever shut out, nobody has to be believed about whose request it
 //! forwards, and a push that verifies never waits. What is limited is the refusal: beyond the limit it is the same answer, a second
 //! later, and until it has come the sender's connection can carry no further forgery. So many refusals of a source wait at once; what is
-//! more than that is not answered at all, and its connection is closed.
+//! more than that is answered at once and its connection closed, so that each further forgery costs a connection. It is answered all the
+//! same: a proxy in front, behind which all forgeries are of one source, would take requests without an answer for a broken gateway.
 //!
 //! GCRA over a table of fixed size: what a keyed limiter keeps per source would grow with the sources that an attacker has.
 
@@ -42,7 +43,7 @@ pub(crate) struct Forgeries {
     /// Refusals that may be held back at once.
     places: Semaphore,
     held: Counter,
-    unanswered: Counter,
+    closed: Counter,
 }
 
 #[derive(Debug)]
@@ -55,7 +56,7 @@ struct Source {
 
 impl Forgeries {
     /// For a door with so many connections.
-    pub(crate) fn new(connections: usize, held: Counter, unanswered: Counter) -> Self {
+    pub(crate) fn new(connections: usize, held: Counter, closed: Counter) -> Self {
         let places = connections / CONNECTIONS_EACH;
         let share = places.div_ceil(SHARE);
         let source = |_| Source { forgiven: AtomicU64::new(0), places: Semaphore::new(share) };
@@ -65,20 +66,20 @@ impl Forgeries {
             sources: (0..SOURCES).map(source).collect(),
             places: Semaphore::new(places),
             held,
-            unanswered,
+            closed,
         }
     }
 
-    /// Whether a refusal to `source` is to be answered. If it has been refused too often, that is known a second later, or the answer is
-    /// no at once, since too many wait already.
-    pub(crate) async fn may_answer(&self, source: IpAddr) -> bool {
+    /// Whether the connection of a refusal to `source` may carry more. If it has been refused too often, that is known a second later, or
+    /// the answer is no at once, since too many wait already.
+    pub(crate) async fn may_stay(&self, source: IpAddr) -> bool {
         let source = self.source(source);
         let now = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
         if !is_too_many(&source.forgiven, now) {
             return true;
         }
         let (Ok(_share), Ok(_place)) = (source.places.try_acquire(), self.places.try_acquire()) else {
-            self.unanswered.inc();
+            self.closed.inc();
             return false;
         };
         self.held.inc();
@@ -148,25 +149,25 @@ mod tests {
         let [flood, other] = two(&forgeries);
         let started = Instant::now();
         for _ in 0..BURST {
-            assert!(forgeries.may_answer(flood).await);
+            assert!(forgeries.may_stay(flood).await);
         }
         assert_eq!(started.elapsed(), Duration::ZERO);
-        assert!(forgeries.may_answer(flood).await);
+        assert!(forgeries.may_stay(flood).await);
         assert_eq!((started.elapsed(), forgeries.held.get()), (HOLD_BACK, 1));
         let then = Instant::now();
-        assert!(forgeries.may_answer(other).await);
+        assert!(forgeries.may_stay(other).await);
         assert_eq!(then.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_source_holds_its_share_of_the_places_and_the_rest_of_it_is_not_answered() {
+    async fn one_source_holds_its_share_of_the_places_and_the_rest_of_it_has_to_connect_anew() {
         let forgeries = Forgeries::new(2 * SHARE * CONNECTIONS_EACH, Counter::default(), Counter::default());
         let [flood, other] = two(&forgeries);
         let all = async |source| {
-            let answers = join_all((0..BURST + 10).map(|_| forgeries.may_answer(source))).await;
-            answers.into_iter().filter(|answered| *answered).count() as u64
+            let stay = join_all((0..BURST + 10).map(|_| forgeries.may_stay(source))).await;
+            stay.into_iter().filter(|stays| *stays).count() as u64
         };
         assert_eq!(tokio::join!(all(flood), all(other)), (BURST + 2, BURST + 2));
-        assert_eq!((forgeries.held.get(), forgeries.unanswered.get()), (4, 16));
+        assert_eq!((forgeries.held.get(), forgeries.closed.get()), (4, 16));
     }
 }

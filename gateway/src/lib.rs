@@ -110,7 +110,11 @@ pub async fn serve(
         accounts: Accounts::new(config.accounts, &metrics),
         outlet: Arc::clone(&outlet),
         places: Arc::new(Semaphore::new(limits.in_flight)),
-        forgeries: Forgeries::new(limits.connections, metrics.held_back.clone(), metrics.unanswered.clone()),
+        forgeries: Forgeries::new(
+            limits.connections,
+            metrics.held_back.clone(),
+            metrics.refusals_closed.clone(),
+        ),
         taps: taps.clone(),
         clock,
         replay_tolerance: limits.replay_tolerance,

@@ -36,7 +36,8 @@ const MAX_HEADERS: usize = 64;
 /// The bounds of the door.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
-    /// Connections at once, as far as the limit of open files allows; one more waits for a place, the others in the kernel's backlog.
+    /// Connections at once, as far as the limit of open files allows; one more waits for a place, the others in the
+    /// kernel's backlog.
     pub(crate) connections: usize,
     /// How long connections are still accepted after readiness went off.
     pub(crate) announce: Duration,
@@ -44,8 +45,8 @@ pub(crate) struct Bounds {
     pub(crate) drain: Duration,
 }
 
-/// Serves `answer`, which is told the address of the peer too and where it says `None` has the connection closed, until `shutdown`, then: `closing` → accept for `announce`, with each answer the
-/// last of its connection → close the door → finish under `drain`.
+/// Serves `answer`, which is told the address of the peer too, until `shutdown`, then: `closing` → accept for `announce`,
+/// with each answer the last of its connection → close the door → finish under `drain`.
 ///
 /// Not cancel safe: dropping it leaves the connections without their deadline.
 pub(crate) async fn run<F, A>(
@@ -57,13 +58,13 @@ pub(crate) async fn run<F, A>(
     closing: impl FnOnce(),
 ) where
     F: Fn(Request<Incoming>, IpAddr) -> A + Clone + Send + 'static,
-    A: Future<Output = Option<Response<Full<Bytes>>>> + Send + 'static,
+    A: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
     let connections = TaskTracker::new();
     let (announced, closed) = (CancellationToken::new(), CancellationToken::new());
     let door = Door {
         http: http(),
-        places: Places::new(places(bounds.connections), metrics.crowded_out.clone()),
+        places: Places::new(as_open_files_allow(bounds.connections), metrics.crowded_out.clone()),
         metrics,
         answer,
         announced: announced.clone(),
@@ -111,7 +112,7 @@ struct Door<F> {
 impl<F, A> Door<F>
 where
     F: Fn(Request<Incoming>, IpAddr) -> A + Clone + Send + 'static,
-    A: Future<Output = Option<Response<Full<Bytes>>>> + Send + 'static,
+    A: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
     async fn accept(&self, listener: &TcpListener) -> Infallible {
         loop {
@@ -124,8 +125,9 @@ where
                     let serving = self.serve(stream, peer.ip(), silence);
                     self.connections.spawn(async move {
                         tokio::select! {
-                            () = serving => {}
+                            biased;
                             Ok(()) = told_to_go => {}
+                            () = serving => {}
                         }
                         drop((place, held));
                     });
@@ -157,11 +159,12 @@ where
         let (answer, announced) = (self.answer.clone(), self.announced.clone());
         let (silence, places) = (Cell::new(Some(silence)), Arc::clone(&self.places));
         let service = service_fn(move |request| {
-            drop(silence.take());
-            let answering = answer(request, peer);
+            // What came with the word to go, or after it, is not begun.
+            let stays = silence.take().is_none_or(Silence::end);
+            let answering = stays.then(|| answer(request, peer));
             let (announced, places) = (announced.clone(), Arc::clone(&places));
             async move {
-                let mut response = answering.await.ok_or(io::ErrorKind::ConnectionAborted)?;
+                let mut response = answering.ok_or(io::ErrorKind::ConnectionAborted)?.await;
                 if announced.is_cancelled() || places.is_crowded() {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
@@ -190,7 +193,7 @@ where
 }
 
 /// As many connections as were asked for, or as the limit of open files leaves beside the process' own.
-fn places(wanted: usize) -> usize {
+fn as_open_files_allow(wanted: usize) -> usize {
     let limit = fs::read_to_string("/proc/self/limits").ok().and_then(|limits| open_files(&limits));
     let allowed = limit.map_or(wanted, |limit| limit.saturating_sub(OWN_FILES).max(1));
     if allowed < wanted {
@@ -222,7 +225,53 @@ fn is_of_the_peer(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        future,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
+
+    use prometheus_client::{metrics::counter::Counter, registry::Registry};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
+
+    /// How often a request was begun, and the bytes of its answer, when its connection may or may not stay.
+    async fn request_when(told_to_go: bool) -> (usize, Vec<u8>) {
+        let (begun, places) = (Arc::new(AtomicUsize::new(0)), Places::new(1, Counter::default()));
+        let counted = Arc::clone(&begun);
+        let door = Door {
+            http: http(),
+            places: Arc::clone(&places),
+            metrics: Arc::new(Metrics::register(&mut Registry::default())),
+            answer: move |_, _| {
+                counted.fetch_add(1, Ordering::Relaxed);
+                future::ready(Response::new(Full::from("answer")))
+            },
+            announced: CancellationToken::new(),
+            closed: CancellationToken::new(),
+            drain: Duration::ZERO,
+            connections: TaskTracker::new(),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nHost: g\r\nConnection: close\r\n\r\n").await.unwrap();
+        let (stream, peer) = listener.accept().await.unwrap();
+        let (_taken, (silence, _told)) = (places.take().await, places.enter());
+        if told_to_go {
+            let _somebody_comes = timeout(Duration::ZERO, places.take()).await;
+        }
+        door.serve(stream, peer.ip(), silence).await;
+        let mut answer = Vec::new();
+        let _reset = client.read_to_end(&mut answer).await;
+        (begun.load(Ordering::Relaxed), answer)
+    }
+
+    #[tokio::test]
+    async fn a_request_on_a_connection_that_was_told_to_go_is_not_begun() {
+        let (begun, answer) = request_when(false).await;
+        assert!(begun == 1 && answer.ends_with(b"answer"));
+        assert_eq!(request_when(true).await, (0, Vec::new()));
+    }
 
     #[test]
     fn the_limit_of_open_files_is_read() {
@@ -231,7 +280,7 @@ mod tests {
                       Max open files            1024                 524288               files\n";
         assert_eq!(open_files(limits), Some(1024));
         assert_eq!(open_files(&limits.replace("1024 ", "unlimited ")), None);
-        assert_eq!(places(3), 3);
-        assert!(places(usize::MAX) < usize::MAX);
+        assert_eq!(as_open_files_allow(3), 3);
+        assert!(as_open_files_allow(usize::MAX) < usize::MAX);
     }
 }

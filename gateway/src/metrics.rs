@@ -41,8 +41,8 @@ pub(crate) struct Metrics {
     pub(crate) items: Gauge,
     /// Refusals that were held back because their source has sent too many.
     pub(crate) held_back: Counter,
-    /// Refusals that were not even answered, since too many were held back already.
-    pub(crate) unanswered: Counter,
+    /// Refusals that were the last answer of their connection, since too many were held back already.
+    pub(crate) refusals_closed: Counter,
     /// Connections closed without an answer, since all places were taken.
     pub(crate) crowded_out: Counter,
     /// The spool.
@@ -97,7 +97,7 @@ impl Metrics {
             accept_errors: Counter::default(),
             items: Gauge::default(),
             held_back: Counter::default(),
-            unanswered: Counter::default(),
+            refusals_closed: Counter::default(),
             crowded_out: Counter::default(),
             spool: SpoolMetrics::default(),
         };
@@ -111,7 +111,8 @@ impl Metrics {
         gateway.register("accept_errors", "Failed accepts", metrics.accept_errors.clone());
         gateway.register("items", "Items that links can lead to", metrics.items.clone());
         gateway.register("refusals_held_back", "Refusals held back", metrics.held_back.clone());
-        gateway.register("refusals_unanswered", "Refusals not answered", metrics.unanswered.clone());
+        let closed = metrics.refusals_closed.clone();
+        gateway.register("refusals_closed", "Refusals with which their connection was closed", closed);
         let crowded_out = metrics.crowded_out.clone();
         gateway.register("connections_crowded_out", "Connections closed for want of places", crowded_out);
         metrics.spool.register(gateway);

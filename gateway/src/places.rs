@@ -55,9 +55,9 @@ impl Places {
             return Some(place);
         }
         self.close_oldest();
-        self.crowded.store(true, Ordering::Relaxed);
+        let crowd = Crowd::of(&self.crowded);
         let place = timeout(PLATFORM_PATIENCE, free.acquire_owned()).await;
-        self.crowded.store(false, Ordering::Relaxed);
+        drop(crowd);
         if place.is_err() {
             self.closed.inc();
         }
@@ -91,11 +91,34 @@ impl Places {
     }
 }
 
+/// Somebody waits, until this is dropped.
+struct Crowd<'a>(&'a AtomicBool);
+
+impl<'a> Crowd<'a> {
+    fn of(crowded: &'a AtomicBool) -> Self {
+        crowded.store(true, Ordering::Relaxed);
+        Self(crowded)
+    }
+}
+
+impl Drop for Crowd<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
 /// Lasts until a connection's first request, or its end.
 #[derive(Debug)]
 pub(crate) struct Silence {
     number: u64,
     places: Arc<Places>,
+}
+
+impl Silence {
+    /// The first request has come; whether its connection may stay. It may not if it was told to go before.
+    pub(crate) fn end(self) -> bool {
+        self.places.silent().all.remove(&self.number).is_some()
+    }
 }
 
 impl Drop for Silence {
@@ -106,6 +129,8 @@ impl Drop for Silence {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use tokio::time::Instant;
 
@@ -128,6 +153,16 @@ mod tests {
         assert!(!places.is_crowded());
         assert!(inside[1].1.try_recv().is_err(), "one was enough");
         assert_eq!(places.closed.get(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_gives_up_waiting_leaves_no_crowd_and_who_was_told_to_go_does_not_stay() {
+        let places = Places::new(1, Counter::default());
+        let _taken = places.take().await;
+        let [(first, _told), (second, _not_told)] = [places.enter(), places.enter()];
+        assert!(timeout(Duration::ZERO, places.take()).await.is_err());
+        assert!(!places.is_crowded());
+        assert_eq!([first.end(), second.end()], [false, true]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -39,11 +39,13 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// Answers one request; every error is an answer. `None` to a source that has been refused too often.
-    pub(crate) async fn answer(self: Arc<Self>, request: Request<Incoming>, peer: IpAddr) -> Option<Answer> {
-        let answer = self.route(request).await;
-        let is_refusal = answer.status() == StatusCode::FORBIDDEN;
-        (!is_refusal || self.forgeries.may_answer(peer).await).then_some(answer)
+    /// Answers one request; every error is an answer. To a source that has been refused too often it is the last of its connection.
+    pub(crate) async fn answer(self: Arc<Self>, request: Request<Incoming>, peer: IpAddr) -> Answer {
+        let mut answer = self.route(request).await;
+        if answer.status() == StatusCode::FORBIDDEN && !self.forgeries.may_stay(peer).await {
+            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        answer
     }
 
     async fn route(&self, request: Request<Incoming>) -> Answer {

@@ -3,18 +3,22 @@
 use std::{
     collections::{HashMap, HashSet},
     mem,
+    ops::Range,
     sync::Arc,
     time::Duration,
 };
 
 use futures::future::join_all;
 use runtime::{backoff::Backoff, kafka::ProduceError};
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{
+    sync::oneshot,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Spool, read,
-    writer::{Command, Stored},
+    writer::{Command, Stored, Window},
 };
 use crate::parcel::{Outlet, Parcel};
 
@@ -26,15 +30,23 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// One user's records in hand, in order.
 type Chain = Vec<(u64, Parcel)>;
 
-/// One way through the spool, from the oldest record to the newest: before `from` nothing waits but records of users that are stuck. It
-/// goes on where Kafka took nothing, so that a partition without a leader, whatever waits for it, does not hold up the others.
-#[derive(Default)]
+/// One way through the spool, from the oldest record to the newest that there was when it began; before `numbers` nothing waits but
+/// records of users that are stuck. It goes on where Kafka took nothing: a partition without a leader costs the others the producer's
+/// timeout once for each window that holds a user of that partition who is not known to be stuck, and no more.
 struct Sweep {
-    from: u64,
-    /// One of their records was not taken, so that none of their later ones is tried.
+    numbers: Range<u64>,
+    /// One of their records was not taken, or cannot be read now, so that none of their later ones is tried.
     stuck: Arc<HashSet<u64>>,
     /// What Kafka last said.
     failed: Option<ProduceError>,
+    /// Some records cannot be read now.
+    unread: bool,
+}
+
+impl Default for Sweep {
+    fn default() -> Self {
+        Self { numbers: 0..u64::MAX, stuck: Arc::default(), failed: None, unread: false }
+    }
 }
 
 /// Drains until `stop`, then finishes what is in hand. Ends early if the thread of the files has ended.
@@ -47,7 +59,7 @@ pub(crate) async fn drain(spool: &Spool, outlet: &Outlet, stop: &CancellationTok
         let wait = async {
             match passed {
                 Ok(()) => {
-                    if away.take().is_some() && records == 0 {
+                    if records == 0 && away.take().is_some() {
                         tracing::info!("kafka has taken all that was in the spool");
                     }
                     let _news_or_not = timeout(LOOK_AGAIN, spool.news.notified()).await;
@@ -83,10 +95,15 @@ impl Drainer<'_> {
         while !self.stop.is_cancelled() {
             let window = self.window(sweep).await?;
             let Some(last) = window.last() else {
-                return Some(mem::take(sweep).failed.map_or(Ok(()), Err));
+                let Sweep { failed, unread, .. } = mem::take(sweep);
+                if unread {
+                    // They are not tried again with every push that comes.
+                    self.stop.run_until_cancelled(sleep(LONGEST_PAUSE)).await;
+                }
+                return Some(failed.map_or(Ok(()), Err));
             };
-            sweep.from = last.number + 1;
-            let chains = self.chains(window).await;
+            sweep.numbers.start = last.number + 1;
+            let chains = self.chains(window, sweep).await;
             let before = self.spool.taken();
             let failed = join_all(chains.into_iter().map(|(user, chain)| self.send(user, chain))).await;
             let mut last_said = None;
@@ -105,10 +122,13 @@ impl Drainer<'_> {
     }
 
     /// The next records of users that are not stuck.
-    async fn window(&self, sweep: &Sweep) -> Option<Vec<Stored>> {
+    async fn window(&self, sweep: &mut Sweep) -> Option<Vec<Stored>> {
         let (answer, answered) = oneshot::channel();
-        self.tell(Command::Window { from: sweep.from, stuck: Arc::clone(&sweep.stuck), answer }).await;
-        answered.await.ok()
+        let (numbers, stuck) = (sweep.numbers.clone(), Arc::clone(&sweep.stuck));
+        self.tell(Command::Window { numbers, stuck, answer }).await;
+        let Window { records, next } = answered.await.ok()?;
+        sweep.numbers.end = sweep.numbers.end.min(next);
+        Some(records)
     }
 
     async fn tell(&self, command: Command) {
@@ -116,9 +136,23 @@ impl Drainer<'_> {
         let _ended = self.spool.commands.send(command).await;
     }
 
-    async fn chains(&self, window: Vec<Stored>) -> HashMap<u64, Chain> {
+    /// Who has a record that cannot be read now is stuck behind it.
+    async fn chains(&self, window: Vec<Stored>, sweep: &mut Sweep) -> HashMap<u64, Chain> {
         let mut chains: HashMap<u64, Chain> = HashMap::new();
         for Stored { number, user, body } in window {
+            if sweep.stuck.contains(&user) {
+                continue;
+            }
+            let body = match body {
+                Ok(body) => body,
+                Err(error) => {
+                    Arc::make_mut(&mut sweep.stuck).insert(user);
+                    if !mem::replace(&mut sweep.unread, true) {
+                        tracing::error!(%error, number, "cannot read records of the spool now; they are tried again");
+                    }
+                    continue;
+                }
+            };
             let Some(parcel) = body.as_deref().and_then(read) else {
                 self.spool.metrics.damaged.inc();
                 tracing::error!(
@@ -162,41 +196,85 @@ impl Drainer<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, path::Path};
+
     use prometheus_client::registry::Registry;
     use proto::event::Event;
     use runtime::{clock::Clock, config::Settings, kafka::Kafka};
+    use tokio::time::Instant;
 
-    use super::*;
+    use super::{
+        super::{Ended, frame::HEAD},
+        *,
+    };
     use crate::{config, metrics::Metrics};
 
-    #[tokio::test]
-    async fn a_sweep_goes_on_behind_what_kafka_did_not_take_and_pushes_still_try() {
-        let folder = tempfile::tempdir().unwrap();
+    /// A spool in `folder` whose files have one record each, and an outlet to nowhere.
+    fn away(folder: &Path) -> (Arc<Spool>, Ended, Outlet) {
         let metrics = Arc::new(Metrics::register(&mut Registry::default()));
-        let settings = config::Spool::in_folder(folder.path());
-        let (spool, _ended) = Spool::open(&settings, Clock::system(), metrics.spool.clone()).unwrap();
+        let settings = config::Spool { max_bytes: 16 * HEAD as u64, ..config::Spool::in_folder(folder) };
+        let (spool, ended) = Spool::open(&settings, Clock::system(), metrics.spool.clone()).unwrap();
         let kafka = Kafka {
             bootstrap: "127.0.0.1:1".to_owned(),
             properties: vec![("message.timeout.ms".to_owned(), "100".to_owned())],
             ..Kafka::read(&mut Settings::defaults("gateway"))
         };
         let (producer, topic) = (kafka.producer("drainer").unwrap(), "events".to_owned());
-        let outlet = Outlet { producer, topic, within: Duration::ZERO, spool: None, metrics };
-        let parcel = |user: &str| Parcel::new(Event { openid: user.to_owned(), ..Event::default() });
-        for user in ["a", "b"] {
-            let parcel = parcel(user);
-            spool.keep(spool.enter(&parcel).await, &parcel).await.unwrap();
-        }
+        (spool, ended, Outlet { producer, topic, within: Duration::ZERO, spool: None, metrics })
+    }
+
+    fn parcel(user: &str) -> Parcel {
+        Parcel { trace: String::new(), ..Parcel::new(Event { openid: user.to_owned(), ..Event::default() }) }
+    }
+
+    async fn keep(spool: &Spool, user: &str) {
+        let parcel = parcel(user);
+        spool.keep(spool.enter(&parcel).await, &parcel).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_sweep_goes_on_behind_what_kafka_did_not_take_and_ends_at_what_came_after_it_began() {
+        let folder = tempfile::tempdir().unwrap();
+        let (spool, _ended, outlet) = away(folder.path());
+        keep(&spool, "a").await;
+        keep(&spool, "b").await;
         let (drainer, mut sweep) =
             (Drainer { spool: &spool, outlet: &outlet, stop: &CancellationToken::new() }, Sweep::default());
         assert!(drainer.pass(&mut sweep).await.unwrap().is_err());
-        assert!(sweep.from > 0 && sweep.stuck.len() == 2);
+        assert!(sweep.numbers.start > 0 && sweep.stuck.len() == 2);
         let turn = spool.enter(&parcel("c")).await;
         assert!(!spool.comes_first(&turn), "nobody but pushes tells that kafka is away");
         spool.keep(turn, &parcel("c")).await.unwrap();
-        assert!(drainer.pass(&mut sweep).await.unwrap().is_err());
-        assert_eq!(sweep.stuck.len(), 3, "the third was tried");
         assert!(drainer.pass(&mut sweep).await.unwrap().is_err(), "the end, with what was said on the way");
-        assert_eq!((sweep.from, sweep.stuck.len()), (0, 0), "and from the oldest again");
+        assert_eq!((sweep.numbers.start, sweep.stuck.len()), (0, 0), "and from the oldest again");
+        assert!(drainer.pass(&mut sweep).await.unwrap().is_err());
+        assert_eq!(sweep.stuck.len(), 3, "with what came meanwhile");
+    }
+
+    #[tokio::test]
+    async fn a_record_that_cannot_be_read_now_keeps_its_user_waiting_and_nobody_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let (spool, _ended, outlet) = away(folder.path());
+        for user in ["a", "b", "a"] {
+            keep(&spool, user).await;
+        }
+        let files = || fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path());
+        let first = files().filter(|file| file.extension().is_some_and(|is| is == "log")).min().unwrap();
+        fs::rename(&first, folder.path().join("away")).unwrap();
+        let (drainer, mut sweep) =
+            (Drainer { spool: &spool, outlet: &outlet, stop: &CancellationToken::new() }, Sweep::default());
+        let window = drainer.window(&mut sweep).await.unwrap();
+        assert_eq!(window.len(), 3);
+        let chains = drainer.chains(window, &mut sweep).await;
+        let [a, b] = ["a", "b"].map(|user| spool.user(&parcel(user)));
+        assert!(chains.len() == 1 && chains[&b].len() == 1 && sweep.stuck.contains(&a));
+        sweep.numbers.start = u64::MAX;
+        let at_its_end = Instant::now();
+        assert!(drainer.pass(&mut sweep).await.unwrap().is_ok());
+        assert!(at_its_end.elapsed() >= LONGEST_PAUSE, "no push makes it look again at once");
+        fs::rename(folder.path().join("away"), &first).unwrap();
+        let (again, mut sweep) = (drainer.window(&mut Sweep::default()).await.unwrap(), Sweep::default());
+        assert_eq!(drainer.chains(again, &mut sweep).await[&a].len(), 2, "nothing is lost");
+        assert_eq!(spool.metrics.damaged.get(), 0);
     }
 }

@@ -4,7 +4,8 @@
 //! user in order, [`mod@drain`] moves them to Kafka. What is promised: an event of which [`Spool::keep`] said `Ok` is on the disk, and leaves
 //! it only when Kafka has reported it; what the disk does not give back, or Kafka refuses for good, is counted, logged and stays in a
 //! file under `aside` for a person; a file that cannot be read at all stays where it is. After a crash an event may go to Kafka twice,
-//! under the same id.
+//! under the same id. The events of one user go in order, but for those that a person brings back: from `aside`, or in a file that could not
+//! be read when the gateway started. Nobody waits for them.
 //!
 //! To have files of `aside` read again, stop the gateway, move them back, and start it.
 

@@ -55,8 +55,13 @@ pub(super) fn path(file: &Path) -> PathBuf {
     file.with_extension("done")
 }
 
-/// Adds one entry.
+/// Adds one entry. One that is there in part is cut off, or all that follow would be read at the wrong place.
 pub(super) fn add(file: &Path, number: u64, crc: u32) -> io::Result<()> {
-    let entry = [number.to_le_bytes().as_slice(), &crc.to_le_bytes()].concat();
-    open(&path(file))?.write_all(&entry)
+    let mut notes = open(&path(file))?;
+    let length = notes.metadata()?.len();
+    let whole = length - length % ENTRY as u64;
+    if whole < length {
+        notes.set_len(whole)?;
+    }
+    notes.write_all(&[number.to_le_bytes().as_slice(), &crc.to_le_bytes()].concat())
 }

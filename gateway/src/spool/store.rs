@@ -130,7 +130,8 @@ impl Store {
         Ok(())
     }
 
-    /// Leaves a file where it is that cannot be read; nobody can tell how many records it holds.
+    /// Leaves a file where it is that cannot be read; nobody can tell how many records it holds, nor of whom: later events of its users do
+    /// not wait for it, and overtake those that it gives back at a later start.
     fn pass_over(&mut self, path: &Path, error: &io::Error) -> Damage {
         let bytes = fs::metadata(path).map_or(0, |file| file.len());
         tracing::error!(
@@ -200,6 +201,11 @@ impl Store {
     pub(super) fn waiting_from(&self, from: u64) -> impl Iterator<Item = (u64, u64)> {
         let earlier = self.segments.range(..from).next_back().map_or(from, |(first, _)| *first);
         self.segments.range(earlier..).flat_map(move |(_, segment)| segment.waiting_from(from))
+    }
+
+    /// The number that the next record to be appended gets.
+    pub(super) fn next(&self) -> u64 {
+        self.next
     }
 
     /// The body of a record; `None` if the disk does not give it back as it was.

@@ -1,6 +1,12 @@
 //! The folder at its edges: notes that lie, files for a person, bounds, owners, a disk that fails.
 
-use std::{fs, os::unix::fs::symlink, path::Path, sync::Arc};
+use std::{
+    fs::{self, OpenOptions},
+    io::Write as _,
+    os::unix::fs::symlink,
+    path::Path,
+    sync::Arc,
+};
 
 use runtime::clock::Clock;
 use tempfile::TempDir;
@@ -36,6 +42,18 @@ fn a_bit_flipped_in_the_notes_of_what_was_drained_loses_nothing() {
         assert_eq!(found.len(), 2, "one is sent again");
         assert_eq!(found.last(), Some(&last));
     }
+}
+
+#[test]
+fn a_torn_note_costs_one_repetition_at_most() {
+    let mut world = World::new();
+    world.append(&[10, 20, 30]);
+    world.remove(0);
+    let notes = notes::path(&world.files()[0]);
+    OpenOptions::new().append(true).open(&notes).unwrap().write_all(&[7; 5]).unwrap();
+    world.remove(0);
+    // What was noted before it and after it is not sent again.
+    world.start();
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The thread that owns the files: takes whatever is waiting, writes it in one go, syncs once, answers all (group commit).
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, io, ops::Range, sync::Arc};
 
 use runtime::clock::Clock;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -21,11 +21,11 @@ const BATCH_BYTES: usize = 4 * 1024 * 1024;
 #[derive(Debug)]
 pub(super) enum Command {
     Append(Append),
-    /// The next records from this number on, without those of users that are stuck.
+    /// The next records of these numbers, without those of users that are stuck.
     Window {
-        from: u64,
+        numbers: Range<u64>,
         stuck: Arc<HashSet<u64>>,
-        answer: oneshot::Sender<Vec<Stored>>,
+        answer: oneshot::Sender<Window>,
     },
     /// Kafka has it.
     Remove(u64),
@@ -44,14 +44,21 @@ pub(super) struct Append {
     pub(super) answer: oneshot::Sender<Result<(), NotSpooled>>,
 }
 
+#[derive(Debug)]
+pub(super) struct Window {
+    pub(super) records: Vec<Stored>,
+    /// The number of the next append.
+    pub(super) next: u64,
+}
+
 /// A record that waits.
 #[derive(Debug)]
 pub(super) struct Stored {
     pub(super) number: u64,
     /// As the gate names the user.
     pub(super) user: u64,
-    /// `None`: the disk does not give it back.
-    pub(super) body: Option<Vec<u8>>,
+    /// As [`Store::read`] has it.
+    pub(super) body: io::Result<Option<Vec<u8>>>,
 }
 
 /// Why an event is not in the spool.
@@ -96,7 +103,10 @@ impl Writer {
             for command in batch.drain(..) {
                 match command {
                     Command::Append(append) => self.stage(append, &mut waiting)?,
-                    Command::Window { from, stuck, answer } => self.window(from, &stuck, answer),
+                    Command::Window { numbers, stuck, answer } => {
+                        // Whoever asked may have gone.
+                        let _gone = answer.send(self.window(numbers, &stuck));
+                    }
                     Command::Remove(number) => {
                         self.store.remove(number);
                         self.metrics.drained.inc();
@@ -155,17 +165,11 @@ impl Writer {
         let _gone = waiting.answer.send(Err(why));
     }
 
-    fn window(&self, from: u64, stuck: &HashSet<u64>, answer: oneshot::Sender<Vec<Stored>>) {
-        let stored = |(number, user)| match self.store.read(number) {
-            Ok(body) => Some(Stored { number, user, body }),
-            // Later ones of the same user must not overtake it.
-            Err(error) => {
-                tracing::error!(%error, number, "cannot read the spool now; it is tried again");
-                None
-            }
-        };
-        let free = self.store.waiting_from(from).filter(|(_, user)| !stuck.contains(user));
-        let _gone = answer.send(free.take(self.window).map_while(stored).collect());
+    fn window(&self, numbers: Range<u64>, stuck: &HashSet<u64>) -> Window {
+        let waiting = self.store.waiting_from(numbers.start).take_while(|(number, _)| *number < numbers.end);
+        let free = waiting.filter(|(_, user)| !stuck.contains(user)).take(self.window);
+        let stored = |(number, user)| Stored { number, user, body: self.store.read(number) };
+        Window { records: free.map(stored).collect(), next: self.store.next() }
     }
 
     pub(super) fn measure(&self) {

@@ -78,9 +78,11 @@ async fn f16_a_thousand_connections_never_take_the_last_file_and_nothing_spins()
     let mut idle = idle(&process, 1000).await;
     assert_eq!(wire::get(process.admin, "/livez").await.status, 200);
     let full = (FILES - OWN) as f64;
-    until(async || process.metric("gateway_connections_crowded_out_total").await == 1000.0 - full).await;
-    assert_eq!(process.metric("gateway_connections ").await, full);
+    until(async || process.metric("gateway_connections ").await == full).await;
     let load = load_while_full(&process, &mut idle[999]).await;
+    // Fewer where connecting takes so long that the first are closed for having been silent for too long.
+    let crowded_out = process.metric("gateway_connections_crowded_out_total").await;
+    assert!((1.0..=1000.0 - full).contains(&crowded_out), "{crowded_out}");
     assert!(load < 0.5, "{load} of a core");
     assert_eq!(process.metric("gateway_accept_errors_total").await, 0.0);
     drop(idle);
