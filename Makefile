@@ -23,23 +23,27 @@ test: setup-test stages ## every test: unit, property, service, end to end on th
 	@$(HEAD) 'build'
 	@cargo build --workspace --all-targets
 	@$(HEAD) 'unit, property, service, end-to-end, promise, fault and foreign-client tests: three lanes, each shown when it ends'
-	@$(MAKE) --no-print-directory --jobs=3 --keep-going --output-sync=target $(LANES:%=lane-%)
+	@$(MAKE) --no-print-directory --jobs=3 --keep-going --output-sync=target STAGED=1 $(LANES:%=lane-%)
 
 # Programs that can die at named stages are for the fault tests alone, and lie apart: what is built after them has no stages.
 TARGET = $(abspath $(or $(CARGO_TARGET_DIR),target))
 STAGES = $(TARGET)/failpoints
 BROKEN = FAULTS_BINARIES="$${FAULTS_BINARIES:-$(STAGES)}"
 
+# The smallest test is built along: without any, what all depend on has other features, and would be built again for the tests.
+BROKEN_PROGRAMS = gateway profile-service content-service
 stages: setup-test
 	@$(HEAD) 'build of the programs that the fault tests break'
-	@cargo build --workspace --bins --features gateway/failpoints,content-service/failpoints
+	@cargo build --workspace $(BROKEN_PROGRAMS:%=--bin %) --test versions --features gateway/failpoints,content-service/failpoints
 	@mkdir -p '$(STAGES)'
-	@install -t '$(STAGES)' '$(TARGET)'/debug/{gateway,profile-service,content-service,simulator,yingbin}
+	@install -t '$(STAGES)' $(BROKEN_PROGRAMS:%='$(TARGET)/debug/%')
 
-# Servers that the environment names are for the lane of that name alone; every other test starts its own.
-OWN = env -u KAFKA_BOOTSTRAP -u REDIS_URL
+# Servers that the environment names are for the lane of that name alone; every other test starts its own. Nor do they ask make for jobs: it hands none on.
+OWN = env -u KAFKA_BOOTSTRAP -u REDIS_URL -u MAKEFLAGS -u MFLAGS
 
 lane-faults: OWN += $(BROKEN)
+# By itself it needs them too. Beside other lanes they have to be there before: while they are built, theirs lie where the others look.
+lane-faults: $(if $(STAGED),,stages)
 
 lane-%:
 	@$(HEAD) 'tests: $*'
@@ -55,7 +59,7 @@ lane-short:
 
 lane-doc:
 	@$(HEAD) 'examples in the documentation'
-	@cargo test --workspace --doc
+	@$(OWN) cargo test --workspace --doc
 
 lint: setup-lint ## format, clippy, rustdoc, contracts, Dockerfile and alarms, warnings denied
 	@$(HEAD) 'format'

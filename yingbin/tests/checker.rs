@@ -5,8 +5,14 @@
 mod bounds;
 #[path = "faults/checker.rs"]
 mod checker;
+#[path = "checker/interference.rs"]
+mod interference;
 #[path = "faults/proxy.rs"]
 mod proxy;
+#[path = "faults/page/standing.rs"]
+mod standing;
+#[path = "faults/words.rs"]
+mod words;
 
 mod planted {
     //! Mistakes of every kind, put into books that are in order.
@@ -262,7 +268,7 @@ mod measured {
 
     use std::{path::Path, time::Duration};
 
-    use super::bounds::{After, Unwell, Vitals, leaks, rise, slope, unwell};
+    use super::bounds::{After, Unwell, Vitals, may_leak, p99, rise, slope, unwell};
 
     const SMALL: Vitals = Vitals { rss: 40, peak: 50, files: 60 };
 
@@ -330,148 +336,65 @@ mod measured {
     fn what_grows_is_found_and_what_comes_and_goes_is_not() {
         let (flat, noisy) = (hour(40.0, 0.0, 0.0), hour(40.0, 0.0, 30.0));
         assert!((slope(&hour(40.0, 7.0, 0.0)) - 7.0).abs() < 1e-9 && rise(&noisy).abs() < 1.0);
-        assert!(!leaks(&noisy, &flat) && !leaks(&hour(40.0, 5.0, 30.0), &flat) && !leaks(&[], &[]));
-        assert!(leaks(&hour(40.0, 15.0, 30.0), &flat), "memory");
-        assert!(leaks(&flat, &hour(60.0, 15.0, 10.0)), "descriptors");
+        assert!(!may_leak(&noisy, &flat) && !may_leak(&hour(40.0, 0.8, 6.0), &flat));
+        assert!(may_leak(&hour(40.0, 1.1, 6.0), &flat), "memory");
+        assert!(may_leak(&flat, &hour(60.0, 15.0, 10.0)), "descriptors");
+    }
+
+    #[test]
+    fn in_less_than_an_hour_more_is_noise() {
+        let half = |an_hour| hour(40.0, an_hour, 0.0).into_iter().take(150).collect::<Vec<_>>();
+        assert!(!may_leak(&half(20.0), &half(0.0)) && may_leak(&half(30.0), &half(0.0)));
+    }
+
+    #[test]
+    fn who_was_hardly_looked_at_may_leak() {
+        let flat = hour(40.0, 0.0, 0.0);
+        assert!(may_leak(&[], &[]) && may_leak(&flat[..9], &flat) && may_leak(&flat, &flat[..9]));
+        assert!(!may_leak(&flat[..10], &flat[..10]));
+    }
+
+    #[test]
+    fn ninety_nine_in_a_hundred_do_not_exceed_it() {
+        assert_eq!((p99(&[7]), p99(&(1..=200).collect::<Vec<_>>())), (7, 198));
+    }
+
+    #[test]
+    #[should_panic(expected = "something was measured")]
+    fn nothing_that_was_measured_has_no_time() {
+        p99::<i64>(&[]);
     }
 }
 
-mod interference {
-    //! The proxy does to a connection what it is told.
+mod asked {
+    //! What a command names, and which line it may replace.
 
-    use std::time::Duration;
+    use super::{standing::is_longer, words};
 
-    use tokio::{
-        io::{AsyncReadExt as _, AsyncWriteExt as _},
-        net::{TcpListener, TcpStream},
-        time::{Instant, timeout},
-    };
+    const ROWS: [&str; 3] = ["f17_a_broker_dies", "f17_brokers_die", "f18_all_die"];
 
-    use super::proxy::{Mode, Proxy};
-
-    const SOON: Duration = Duration::from_secs(5);
-    const NOT: Duration = Duration::from_millis(300);
-
-    /// A proxy before somebody who repeats what he hears.
-    async fn before_an_echo() -> Proxy {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let proxy = Proxy::before(vec![listener.local_addr().unwrap()]).await;
-        tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                tokio::spawn(async move {
-                    let (mut reads, mut writes) = stream.split();
-                    tokio::io::copy(&mut reads, &mut writes).await.ok();
-                });
-            }
-        });
-        proxy
+    fn strange(typed: &[&str], only_rows: bool) -> usize {
+        let typed = words::words(typed.iter().map(|word| (*word).to_owned()));
+        words::strange(&typed, &ROWS, only_rows).len()
     }
 
-    async fn says(stream: &mut TcpStream, text: &str) -> std::io::Result<String> {
-        stream.write_all(text.as_bytes()).await?;
-        let mut heard = vec![0; text.len()];
-        stream.read_exact(&mut heard).await?;
-        Ok(String::from_utf8(heard).unwrap())
+    #[test]
+    fn a_fault_is_named_in_large_letters_too() {
+        let [word] = &words::words(["--list", "F17"].map(str::to_owned).into_iter())[..] else { panic!() };
+        assert_eq!(ROWS.map(|row| words::names(word, row)), [true, true, false]);
     }
 
-    #[tokio::test]
-    async fn it_forwards_and_delays() {
-        let proxy = before_an_echo().await;
-        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
-        assert_eq!(says(&mut stream, "here").await.unwrap(), "here");
-        proxy.set(Mode::Latency(Duration::from_millis(100)));
-        let since = Instant::now();
-        assert_eq!(says(&mut stream, "late").await.unwrap(), "late");
-        assert!(since.elapsed() >= Duration::from_millis(200), "a hundred each way");
+    #[test]
+    fn what_names_no_row_is_refused_where_a_row_is_meant() {
+        assert_eq!((strange(&["F99"], false), strange(&["f17_all"], false)), (1, 1));
+        assert_eq!((strange(&["17"], true), strange(&["broker"], true), strange(&["F18"], true)), (1, 1, 0));
+        assert_eq!(strange(&["forwards", "1", "f17_brokers"], false), 0, "tests of other names, and options");
     }
 
-    #[tokio::test]
-    async fn a_bad_line_is_late_and_keeps_the_order() {
-        let proxy = before_an_echo().await;
-        proxy.set(Mode::Lossy(7));
-        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
-        let since = Instant::now();
-        for n in 0..5 {
-            let text = format!("number {n}");
-            assert_eq!(says(&mut stream, &text).await.unwrap(), text);
-        }
-        assert!(since.elapsed() >= Duration::from_millis(400), "ten times up to 200 ms, for this seed");
-    }
-
-    #[tokio::test]
-    async fn it_ends_what_stands_and_takes_what_is_new() {
-        let proxy = before_an_echo().await;
-        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
-        assert_eq!(says(&mut stream, "here").await.unwrap(), "here");
-        proxy.cut();
-        let ended = async { while says(&mut stream, "still?").await.is_ok() {} };
-        timeout(SOON, ended).await.unwrap();
-        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
-        assert_eq!(says(&mut stream, "again").await.unwrap(), "again");
-    }
-
-    #[tokio::test]
-    async fn it_refuses_and_takes_again() {
-        let proxy = before_an_echo().await;
-        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
-        assert_eq!(says(&mut stream, "here").await.unwrap(), "here");
-        proxy.set(Mode::Refuse);
-        let ended = async { while says(&mut stream, "still?").await.is_ok() {} };
-        timeout(SOON, ended).await.unwrap();
-        let refused = async { while TcpStream::connect(proxy.address()).await.is_ok() {} };
-        timeout(SOON, refused).await.unwrap();
-        proxy.set(Mode::Forward);
-        let again = async {
-            loop {
-                if let Ok(stream) = TcpStream::connect(proxy.address()).await {
-                    return stream;
-                }
-                tokio::task::yield_now().await;
-            }
-        };
-        let mut stream = timeout(SOON, again).await.unwrap();
-        assert_eq!(says(&mut stream, "again").await.unwrap(), "again");
-    }
-
-    #[tokio::test]
-    async fn a_black_hole_holds_what_it_swallows_until_it_closes() {
-        let proxy = before_an_echo().await;
-        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
-        assert_eq!(says(&mut stream, "here").await.unwrap(), "here");
-        proxy.set(Mode::BlackHole);
-        stream.write_all(b"silence").await.unwrap();
-        let mut heard = [0; 7];
-        assert!(timeout(NOT, stream.read_exact(&mut heard)).await.is_err());
-        proxy.set(Mode::Forward);
-        timeout(SOON, stream.read_exact(&mut heard)).await.unwrap().unwrap();
-        assert_eq!(&heard, b"silence");
-    }
-
-    #[tokio::test]
-    async fn it_turns_a_bit_where_a_word_stands() {
-        let proxy = before_an_echo().await;
-        proxy.set(Mode::TurnBitOf("text"));
-        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
-        assert_eq!(says(&mut stream, "nothing of it").await.unwrap(), "nothing of it");
-        assert_eq!(says(&mut stream, "text 1, text 2, text 3").await.unwrap(), "text 1, dext 2, text 3");
-        proxy.set(Mode::Forward);
-        assert_eq!(says(&mut stream, "text").await.unwrap(), "text");
-    }
-
-    #[tokio::test]
-    async fn it_cuts_after_so_many_bytes_and_loses_answers_alone() {
-        let proxy = before_an_echo().await;
-        proxy.set(Mode::CutAfter(6));
-        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
-        assert_eq!(says(&mut stream, "four").await.unwrap(), "four");
-        assert!(timeout(SOON, says(&mut stream, "more")).await.unwrap().is_err());
-        proxy.set(Mode::DropAnswers);
-        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
-        assert!(timeout(NOT, says(&mut stream, "heard?")).await.is_err());
-        assert!(proxy.carried() == 10, "the request went through: {}", proxy.carried());
-        proxy.set(Mode::Forward);
-        let mut end = [0; 1];
-        let ended = timeout(SOON, stream.read(&mut end)).await.unwrap();
-        assert!(matches!(ended, Ok(0) | Err(_)), "a stream with a hole must not go on");
+    #[test]
+    fn a_shorter_soak_takes_no_longer_ones_line() {
+        let line = "| F87 everything breaks | a fault every two to six seconds under load, for 480 min | less than 12 MiB |";
+        assert_eq!([10, 479, 480, 481].map(|minutes| is_longer(line, minutes)), [true, true, false, false]);
+        assert!(!is_longer("", 1) && !is_longer("| F87 | not held |", 1));
     }
 }

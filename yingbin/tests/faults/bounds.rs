@@ -100,14 +100,24 @@ pub(crate) fn slope(points: &[(f64, f64)]) -> f64 {
     if spread == 0.0 { 0.0 } else { together / spread }
 }
 
-/// A process that is not restarted, in the second half of a soak: what it may gain there. One MiB an hour is no leak (F87), and these
-/// are what an allocator and connections that come and go may do in any time.
-pub(crate) const NOISE_MIB: f64 = 12.0;
+/// A process that is not restarted, in the second half of a soak: it gains less than so much there (F87), where that lasts an hour.
 pub(crate) const LEAK_MIB_AN_HOUR: f64 = 1.0;
+/// Nearly an hour: the last look is a fault before the end.
+const AN_HOUR: f64 = 0.98;
+/// What an allocator may do in less, and connections that come and go in any time.
+pub(crate) const NOISE_MIB: f64 = 12.0;
 pub(crate) const NOISE_FILES: f64 = 12.0;
+/// Of fewer looks no line tells anything.
+const FEWEST_LOOKS: usize = 10;
 
-/// Whether memory (MiB) or descriptors over the hours are those of a process that leaks.
-pub(crate) fn leaks(memory: &[(f64, f64)], files: &[(f64, f64)]) -> bool {
+/// Whether memory (MiB) or descriptors over the hours may be those of a process that leaks.
+pub(crate) fn may_leak(memory: &[(f64, f64)], files: &[(f64, f64)]) -> bool {
     let hours = memory.first().zip(memory.last()).map_or(0.0, |(first, last)| last.0 - first.0);
-    rise(memory) > NOISE_MIB + LEAK_MIB_AN_HOUR * hours || rise(files) > NOISE_FILES
+    let grows = if hours < AN_HOUR { rise(memory) > NOISE_MIB } else { slope(memory) >= LEAK_MIB_AN_HOUR };
+    grows || rise(files) > NOISE_FILES || memory.len().min(files.len()) < FEWEST_LOOKS
+}
+
+/// What 99 in 100 of these, lowest first, do not exceed.
+pub(crate) fn p99<T: Copy>(sorted: &[T]) -> T {
+    *sorted.get((sorted.len() * 99).div_ceil(100).saturating_sub(1)).expect("something was measured")
 }

@@ -31,7 +31,7 @@ pub(crate) async fn books(stand: &Stand) -> Books {
         gateways: stand.gateways.len(),
         kafka_well_ms: stand.kafka_touched.load(Ordering::Relaxed),
         outcomes: replies.iter().map(outcome).collect(),
-        set_aside: dlq.iter().filter_map(|record| origin(&events, record)).collect(),
+        set_aside: dlq.iter().filter_map(|record| origin(&topic, &events, record)).collect(),
         events,
         arrivals: arrivals(stand),
         answers: answers(stand).await,
@@ -66,7 +66,10 @@ fn event(topic: &str, record: &kafka::Record) -> Event {
 }
 
 /// The event that a record of the DLQ topic is a copy of.
-fn origin(events: &[Event], copy: &kafka::Record) -> Option<String> {
+fn origin(topic: &str, events: &[Event], copy: &kafka::Record) -> Option<String> {
+    if copy.header("dlq_topic") != topic {
+        return None;
+    }
     let number = |name| copy.header(name).parse::<i64>().ok();
     let place = (i32::try_from(number("dlq_partition")?).ok()?, number("dlq_offset")?);
     Some(events.iter().find(|event| event.place == place)?.id.clone())

@@ -17,6 +17,8 @@
 //! | C8 answer read | `c8`; then `settle`: about to record it | F8 |
 //! | C9 `sent` recorded | `publish` | F8 |
 //! | C10 mark moved, C11 committed | `c10`, `c11` | F9 |
+//! | spool, filling: records written and not synced; synced and nobody answered; a file made and its folder not synced | `s1`, `s2`, `s6` | F74 |
+//! | spool, draining: a record reported and not noted; a whole file noted and not deleted; its notes deleted and it not | `s3`, `s4`, `s5` | F74 |
 
 use std::time::Duration;
 
@@ -30,8 +32,11 @@ const FAILPOINTS: &str = "FAILPOINTS";
 /// How long a service may take to make room for one that dies, and that one to die.
 const IN_TIME: Duration = Duration::from_secs(60);
 
-/// The stage that is passed once for each connection, of which few pushes need many.
-const PER_CONNECTION: &str = "g1";
+/// Stages that are passed once for each connection or file of the spool, of which few pushes need many.
+const SELDOM: [&str; 4] = ["g1", "s4", "s5", "s6"];
+
+/// How often a stage is passed before somebody dies there.
+pub(crate) const PASSES: std::ops::Range<usize> = 5..25;
 
 /// A service that dies.
 #[derive(Clone, Copy, Debug)]
@@ -77,31 +82,36 @@ pub(crate) async fn dies_at(
     load: &Load,
     random: &mut StdRng,
 ) {
-    let passes = random.random_range(5..25);
     if victim.has_stages() {
-        // In order: what is under way now is not what the stage costs.
-        victim.place(stand).take().expect("it runs").terminate(IN_TIME).await;
-        stand.shape.failpoints = Some(match stage {
-            PER_CONNECTION => format!("{stage}=return"),
-            _ => format!("{stage}={passes}*off->return"),
-        });
-        stand.staff().await;
-        passes_until_dead(stage, victim, stand).await;
+        will_die_at(stage, victim, stand, random).await;
+        is_dead(stage, victim, stand).await;
     } else {
-        load.goes_on(passes).await;
+        load.goes_on(random.random_range(PASSES)).await;
         victim.place(stand).take().expect("it runs").kill();
     }
     load.goes_on(10).await;
     stand.staff().await;
 }
 
-/// The platform keeps its connections, and as long as those to the other gateways are enough nothing is pushed to one that is new: it gets
-/// all pushes until it is dead.
-async fn passes_until_dead(stage: &str, victim: Victim, stand: &mut Stand) {
+/// Starts the first of its kind so that it dies at a stage. The platform keeps its connections, and as long as those to the other gateways
+/// are enough nothing is pushed to one that is new: it gets all pushes until it is dead.
+pub(crate) async fn will_die_at(stage: &str, victim: Victim, stand: &mut Stand, random: &mut StdRng) {
+    // In order: what is under way now is not what the stage costs.
+    victim.place(stand).take().expect("it runs").terminate(IN_TIME).await;
+    let passes = random.random_range(PASSES);
+    stand.shape.failpoints = Some(match SELDOM.contains(&stage) {
+        true => format!("{stage}=return"),
+        false => format!("{stage}={passes}*off->return"),
+    });
+    stand.staff().await;
     if matches!(victim, Victim::Gateway) {
         stand.route_to(&[0]);
         stand.edges.push.cut();
     }
+}
+
+/// Waits until it has.
+pub(crate) async fn is_dead(stage: &str, victim: Victim, stand: &mut Stand) {
     let mut process = victim.place(stand).take().expect("it was just started").process;
     until(&format!("it dies at {stage}"), IN_TIME, async || process.ended()).await;
     let everybody: Vec<usize> = (0..stand.gateways.len()).collect();

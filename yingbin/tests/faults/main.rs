@@ -20,6 +20,7 @@ mod starved;
 mod support;
 mod times;
 mod trial;
+mod words;
 
 use std::{
     any::Any,
@@ -42,12 +43,15 @@ const LONGEST: Duration = Duration::from_secs(480);
 const LONGEST_LONG: Duration = Duration::from_secs(3_000);
 
 fn main() -> ExitCode {
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|word| word.starts_with('f')).collect();
-    let strange: Vec<&String> = wanted.iter().filter(|word| is_strange(word)).collect();
+    let mut wanted = words::words(std::env::args().skip(1));
+    let (names, for_the_page) =
+        (rows::all().iter().map(|row| row.name).collect::<Vec<_>>(), variable("FAULTS_PAGE"));
+    let strange = words::strange(&wanted, &names, for_the_page.is_some());
     if !strange.is_empty() {
         println!("no fault is named {strange:?}: `cargo test -p yingbin --test faults -- --list` names all");
         return ExitCode::FAILURE;
     }
+    wanted.retain(|word| word.starts_with('f'));
     let rows = chosen(&wanted);
     if std::env::args().any(|word| word == "--list") {
         rows.iter().for_each(|row| println!("{}: test", row.name));
@@ -65,16 +69,10 @@ fn main() -> ExitCode {
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Names a fault by its number, and there is none.
-fn is_strange(word: &str) -> bool {
-    word.strip_prefix('f').is_some_and(|rest| rest.starts_with(|next: char| next.is_ascii_digit()))
-        && !rows::all().iter().any(|row| row.name.contains(word))
-}
-
 /// Named ones, all of them, or those that carry the promises. One node serves all that need no more, then three serve the rest.
 fn chosen(wanted: &[String]) -> Vec<Row> {
     let all = long() || variable("FAULTS").is_some_and(|faults| faults == "all");
-    let named = |row: &Row| wanted.iter().any(|word| row.name.contains(word.as_str()));
+    let named = |row: &Row| wanted.iter().any(|word| words::names(word, row.name));
     let mut rows = rows::all();
     rows.retain(|row| if wanted.is_empty() { all || row.short } else { named(row) });
     rows.sort_by_key(|row| row.nodes);
@@ -191,7 +189,7 @@ async fn try_one(row: &Row, seed: u64, cluster: &mut Cluster) -> Result<String, 
     let folder = folder(row.name);
     fs::remove_dir_all(&folder).ok();
     fs::create_dir_all(&folder).unwrap();
-    let mut trial = Trial::new(row, seed, cluster, &folder);
+    let mut trial = Trial::new((row.name, row.seen), seed, cluster, &folder);
     let longest = if long() { LONGEST_LONG } else { LONGEST };
     let tried = AssertUnwindSafe(tokio::time::timeout(longest, (row.run)(&mut trial))).catch_unwind().await;
     match tried {

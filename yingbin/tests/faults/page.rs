@@ -1,6 +1,12 @@
 //! `docs/faults.md`: one line per fault with what was done, the bound and what was measured; each run renews its own lines.
 
-use std::{collections::BTreeMap, fs, path::Path};
+mod standing;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     Tried,
@@ -61,11 +67,15 @@ pub(crate) fn write(row: &Row, tried: &Tried) {
     renew(&row.title(), row.done, &format!("{}{quiet}", row.bound), tried);
 }
 
-/// Renews the line of the soak.
+/// Renews the line of the soak, but not that of a longer one by less that held.
 pub(crate) fn write_soak(minutes: u64, tried: &Tried) {
+    let standing = lines_of(&file()).remove(SOAK).unwrap_or_default();
+    if matches!(tried, Tried::Held(_)) && standing::is_longer(&standing, minutes) {
+        return;
+    }
     let done =
-        format!("a random fault of twelve kinds every two to six seconds under load, for {minutes} min");
-    let bound = "nothing expired or set aside, settled < 60 s; one of each service, which nobody restarts in the second half, gains there no more than 12 MiB, and 1 MiB an hour, and 12 descriptors (least squares); no metric: too many faults at once";
+        format!("a random fault of twelve kinds every two to six seconds {} {minutes} min", standing::FOR);
+    let bound = "nothing expired or set aside, settled < 60 s; one of each service, which nobody restarts after a quarter of the time, gains in the second half less than 1 MiB an hour, or 12 MiB where that half is no hour, and 12 descriptors (least squares); no metric: too many faults at once";
     renew(SOAK, &done, bound, tried);
 }
 
@@ -73,7 +83,7 @@ fn renew(title: &str, done: &str, bound: &str, tried: &Tried) {
     if std::env::var_os("FAULTS_PAGE").is_none() {
         return;
     }
-    let file = repository().join("docs/faults.md");
+    let file = file();
     let mut lines = lines_of(&file);
     let known: Vec<String> = crate::rows::all().iter().map(Row::title).collect();
     lines.retain(|title, _| known.contains(title) || title == SOAK);
@@ -92,6 +102,10 @@ fn renew(title: &str, done: &str, bound: &str, tried: &Tried) {
     let others: String = others.map(|(id, why)| format!("| {id} | {why} |\n")).collect();
     let tried: String = lines.values().map(|line| format!("{line}\n")).collect();
     fs::write(file, format!("{HEAD}{tried}{ELSEWHERE}{others}")).unwrap();
+}
+
+fn file() -> PathBuf {
+    repository().join("docs/faults.md")
 }
 
 /// The lines that stand there, by their title.

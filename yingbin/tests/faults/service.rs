@@ -88,13 +88,6 @@ impl Service {
         Vitals::read(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
     }
 
-    /// The most memory that it has had, MiB.
-    pub(crate) fn peak(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.pid())).unwrap();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        peak.and_then(|peak| peak.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap() / 1024
-    }
-
     /// SIGTERM; it has to end by itself in time.
     pub(crate) async fn terminate(self, within: Duration) -> ExitStatus {
         self.process.terminate(within).await

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fmt};
 
-use crate::{load::Pushed, stand::Stand};
+use crate::{bounds::p99, load::Pushed, stand::Stand};
 
 /// Times from push to message, milliseconds, shortest first.
 pub(crate) struct Times(Vec<i64>);
@@ -14,11 +14,6 @@ impl Times {
     }
 }
 
-/// What 99 in 100 of these, lowest first, do not exceed.
-pub(crate) fn p99<T: Copy + Default>(sorted: &[T]) -> T {
-    sorted.get((sorted.len() * 99).div_ceil(100).saturating_sub(1)).copied().unwrap_or_default()
-}
-
 impl fmt::Display for Times {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "99 in 100 were answered within {} ms", self.p99())
@@ -26,7 +21,7 @@ impl fmt::Display for Times {
 }
 
 impl Stand {
-    /// How long the replies to these pushes took, from the push to the message.
+    /// How long the replies to these pushes took, from the push to the message; most have to have one.
     pub(crate) fn reply_times(&self, pushed: &[Pushed]) -> Times {
         let arrived = self.pusher.simulator.arrivals(0, None);
         let text = |arrival: &simulator::Arrival| {
@@ -36,6 +31,7 @@ impl Stand {
             arrived.iter().rev().map(|arrival| (text(arrival), arrival.received_at)).collect();
         let took = |push: &Pushed| Some(arrived.get(&push.text)? - push.begun_ms);
         let mut all: Vec<i64> = pushed.iter().filter_map(took).collect();
+        assert!(2 * all.len() > pushed.len(), "{} of {} pushes were answered", all.len(), pushed.len());
         all.sort_unstable();
         Times(all)
     }

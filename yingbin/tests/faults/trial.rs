@@ -18,7 +18,7 @@ use crate::{
     cluster::Cluster,
     collect,
     load::Load,
-    rows::Row,
+    rows::Seen,
     stand::{Shape, Stand},
     support::{kafka, processes::until},
 };
@@ -79,18 +79,24 @@ pub(crate) struct Report {
 }
 
 impl<'a> Trial<'a> {
-    pub(crate) fn new(row: &Row, seed: u64, cluster: &'a mut Cluster, folder: &Path) -> Self {
-        let random = StdRng::seed_from_u64(seed);
-        let raises = row.seen.metrics();
-        let (name, long) = (row.name, crate::long());
-        Self { seed, random, cluster, name, raises, long, stands: 0, folder: folder.to_owned() }
-    }
-
-    /// No single fault, but all of them.
-    pub(crate) fn soaks(seed: u64, cluster: &'a mut Cluster, folder: &Path) -> Self {
-        let random = StdRng::seed_from_u64(seed);
-        let (name, raises, long) = ("soak", [].as_slice(), true);
-        Self { seed, random, cluster, name, raises, long, stands: 0, folder: folder.to_owned() }
+    /// Under this name, and to be seen by these metrics.
+    pub(crate) fn new(
+        (name, seen): (&'static str, Seen),
+        seed: u64,
+        cluster: &'a mut Cluster,
+        folder: &Path,
+    ) -> Self {
+        let (random, raises) = (StdRng::seed_from_u64(seed), seen.metrics());
+        Self {
+            seed,
+            random,
+            cluster,
+            name,
+            raises,
+            long: crate::long(),
+            stands: 0,
+            folder: folder.to_owned(),
+        }
     }
 
     /// Names of topics and groups: no other system has had them on these servers.

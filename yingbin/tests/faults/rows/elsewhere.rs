@@ -106,7 +106,7 @@ pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
     ),
     (
         "F74",
-        "`gateway/src/spool/model_tests.rs::what_is_intact_comes_back_in_order_and_once`, `gateway/src/spool/model_tests.rs::recovered_is_what_waits_less_what_is_damaged_of_it` and, with processes, `gateway/tests/it/spool_process.rs::a_damaged_spool_is_counted_and_the_rest_of_it_sent`",
+        "beside the row, damage of every kind: `gateway/src/spool/model_tests.rs::what_is_intact_comes_back_in_order_and_once`, `gateway/src/spool/model_tests.rs::recovered_is_what_waits_less_what_is_damaged_of_it` and, with processes, `gateway/tests/it/spool_process.rs::a_damaged_spool_is_counted_and_the_rest_of_it_sent`",
     ),
     (
         "F76",

@@ -203,10 +203,11 @@ async fn f30_bits_turn_on_the_way_from_the_broker(trial: &mut Trial<'_>) -> Stri
     edge.set(Mode::Forward);
     let since = Instant::now();
     stand.staff().await;
-    stand.more_arrive(10, Duration::from_secs(5)).await;
+    stand.more_arrive(10, TAKEOVER).await;
     let again = since.elapsed();
     let terms = Terms { costs: Costs::unknown(IN_FLIGHT), within: TAKEOVER, ..Terms::default() };
     let report = stand.ends(load, terms).await;
+    assert!(again < Duration::from_secs(5), "replies again after {again:?}; {report}");
     let said = |words| stand.logged("content-service-0", words);
     let (refused, rewound) = (said("failed CRC32C check"), said("the partition was rewound"));
     assert!(refused > 0, "no record came with a wrong checksum; {report}");

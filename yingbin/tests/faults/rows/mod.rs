@@ -8,6 +8,7 @@ mod kafka;
 mod network;
 mod platform;
 mod redis;
+mod spool;
 mod strain;
 mod tokens;
 
@@ -90,6 +91,7 @@ pub(crate) fn all() -> Vec<Row> {
         tokens::rows(),
         edge::rows(),
         network::rows(),
+        spool::rows(),
         strain::rows(),
     ];
     all.into_iter().flatten().collect()

@@ -88,6 +88,9 @@ const ALL: &str = "all at once";
 
 async fn f83_every_line_is_bad(trial: &mut Trial<'_>) -> String {
     let mut stand = trial.stand(Shape { redis: PATIENT, ..Shape::default() }).await;
+    stand.push_each(0, "before", 5).await;
+    stand.handled(TAKEOVER).await;
+    stand.is_calm().await;
     let mut told = Vec::new();
     for (n, name) in LINES.into_iter().enumerate() {
         set(n, &stand, trial, Mode::Lossy(trial.seed));

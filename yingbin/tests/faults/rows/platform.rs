@@ -171,7 +171,7 @@ async fn f50_answers_that_are_none(trial: &mut Trial<'_>) -> String {
     let before = stand.contents[0].as_ref().expect("it runs").vitals().rss;
     let (texts, report) = told(&mut stand, faults, 10, Costs::unknown(10)).await;
     assert_eq!(report.ends_of(&texts), only(End::Unknown, 10), "{report}");
-    let most = stand.contents[0].as_ref().expect("it runs").peak();
+    let most = stand.contents[0].as_ref().expect("it runs").vitals().peak;
     let told = format!("content-service had {before} MiB, and {most} MiB at most");
     assert!(most <= before + MOST_GROWN, "{told}; {report}");
     format!("{told}; {report}")

@@ -56,7 +56,9 @@ struct Gone {
 
 impl Gone {
     async fn now(stand: &Stand) -> Self {
-        Self { arrived: stand.arrived(), under_way: stand.sends_in_flight().await }
+        // In this order: what arrives between the two looks was not under way any more at the second.
+        let under_way = stand.sends_in_flight().await;
+        Self { arrived: stand.arrived(), under_way }
     }
 
     /// What has arrived since: those that were under way, and no more.
@@ -222,6 +224,7 @@ async fn f40_scripts_are_forgotten(trial: &mut Trial<'_>) -> String {
 async fn f42_profile_service_hangs(trial: &mut Trial<'_>) -> String {
     let mut stand = trial.stand(Shape::default()).await;
     let before = p99(&mut stand, 100).await;
+    stand.is_calm().await;
     let mut meanwhile = Vec::new();
     for mode in [Mode::Latency(Duration::from_secs(1)), Mode::BlackHole] {
         stand.edges.enrich.set(mode);

@@ -6,12 +6,12 @@ use tokio::time::Instant;
 
 use super::rows;
 use crate::{
+    bounds::p99,
     checker::Costs,
     load::{Kind, Load, Pushed},
     proxy::Mode,
     stand::{Shape, Stand},
     starved::Starved,
-    times::p99,
     trial::{IN_FLIGHT, TAKEOVER, Terms, Trial},
 };
 
@@ -21,7 +21,7 @@ rows! {
         "goodput ≥ 90 % of what is offered before and after the flood, and in it ≥ 90 % of that before; 99 in 100 of those admitted < 1 s; acknowledged and lost 0",
         raises ["gateway_pushes_total{result=\"overloaded\""];
     f84_a_tenth_of_a_core, 1, full,
-        "gateway (with 16 places), content-service and profile-service run 10 ms of every 100 while 100 pushes a second come, for 20 s",
+        "gateway (with 8 places), content-service and profile-service run 10 ms of every 100 while 100 pushes a second come, for 20 s",
         "pushes that wait for a place are shed; acknowledged and lost 0, rebalances 0, unknown ≤ 64, settled < 30 s",
         raises ["gateway_pushes_total{result=\"overloaded\""];
 }
@@ -101,7 +101,7 @@ async fn accepted(stand: &Stand) -> f64 {
 }
 
 async fn f84_a_tenth_of_a_core(trial: &mut Trial<'_>) -> String {
-    let gateway = "[limits]\nin_flight = 16\n";
+    let gateway = "[limits]\nin_flight = 8\n";
     let mut stand = trial.stand(Shape { gateway, rate: 100, ..Shape::default() }).await;
     let load = stand.load();
     stand.more_arrive(100, TAKEOVER).await;

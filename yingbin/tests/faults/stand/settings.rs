@@ -1,8 +1,8 @@
 //! How each service of a stand is set up and started.
 
-use std::fs;
+use std::{fs, sync::atomic::Ordering};
 
-use runtime::kafka::Kafka;
+use runtime::{clock::Clock, kafka::Kafka};
 use yingbin::example::Account;
 
 use super::{Edges, SECRET, Shape, Stand, local};
@@ -23,6 +23,7 @@ impl Stand {
         fs::create_dir_all(&self.etc).unwrap();
         fs::write(self.etc.join("hosts"), line).unwrap();
         fs::write(self.etc.join("nsswitch.conf"), "hosts: files\n").unwrap();
+        self.kafka_touched.store(Clock::system().now_ms(), Ordering::Relaxed);
     }
 
     /// An edge by its address, or by its name.
