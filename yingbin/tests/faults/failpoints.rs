@@ -103,8 +103,13 @@ pub(crate) async fn will_die_at(stage: &str, victim: Victim, stand: &mut Stand, 
         true => format!("{stage}=return"),
         false => format!("{stage}={passes}*off->return"),
     });
+    let (gateway, others) = (matches!(victim, Victim::Gateway), stand.gateways.len() - 1);
+    if gateway && others > 0 {
+        // Not before it is ready.
+        stand.route_to(&(1..=others).collect::<Vec<_>>());
+    }
     stand.staff().await;
-    if matches!(victim, Victim::Gateway) {
+    if gateway {
         stand.route_to(&[0]);
         stand.edges.push.cut();
     }
