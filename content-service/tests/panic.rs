@@ -146,19 +146,12 @@ async fn a_resend_that_panics_is_brought_to_its_end_and_sent_once() {
     world.stop().await;
 }
 
-/// Rounds in which decisions were looked for, since Redis was started.
-async fn rounds(world: &World) -> u64 {
-    let told: String = world.redis.client().query(redis::cmd("INFO").arg("commandstats")).await.unwrap();
-    let calls = told.lines().find_map(|line| line.strip_prefix("cmdstat_zcard:calls="));
-    calls.and_then(|calls| calls.split(',').next()?.parse().ok()).unwrap_or(0)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_resend_that_panics_each_time_is_tried_ever_more_seldom() {
     let (mut world, _) = resends("falls").await;
     until("it panics", async || !world.metrics().await.contains("content_panics_total 0")).await;
-    let before = rounds(&world).await;
-    until("seven more rounds are over", async || rounds(&world).await >= before + 7).await;
+    let before = world.redis.desk_rounds().await;
+    until("seven more rounds are over", async || world.redis.desk_rounds().await >= before + 7).await;
     let metrics = world.metrics().await;
     let panics = metrics.lines().find_map(|line| line.strip_prefix("content_panics_total "));
     let panics: u32 = panics.unwrap().parse().unwrap();

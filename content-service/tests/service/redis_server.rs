@@ -74,6 +74,13 @@ impl RedisServer {
         RedisConfig { url: format!("redis://127.0.0.1:{}", self.port), deadline: Duration::from_millis(100) }
     }
 
+    /// How often decisions were looked for at the desk since it was started.
+    pub(crate) async fn desk_rounds(&self) -> u64 {
+        let told: String = self.client().query(redis::cmd("INFO").arg("commandstats")).await.unwrap();
+        let calls = told.lines().find_map(|line| line.strip_prefix("cmdstat_zcard:calls="));
+        calls.and_then(|calls| calls.split(',').next()?.parse().ok()).unwrap_or(0)
+    }
+
     pub(crate) fn client(&self) -> Redis {
         let config = RedisConfig { deadline: Duration::from_secs(2), ..self.config() };
         Redis::new(&config, "").unwrap()

@@ -219,13 +219,6 @@ async fn what_is_dropped_or_waits_too_long_stays_unknown_and_is_forgotten() {
     world.stop().await;
 }
 
-/// Rounds in which decisions were looked for, since Redis was started.
-async fn rounds(world: &World) -> u64 {
-    let told: String = world.redis.client().query(redis::cmd("INFO").arg("commandstats")).await.unwrap();
-    let calls = told.lines().find_map(|line| line.strip_prefix("cmdstat_zcard:calls="));
-    calls.and_then(|calls| calls.split(',').next()?.parse().ok()).unwrap_or(0)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_decided_while_kafka_is_away_is_done_when_the_outcome_is_published() {
     let mut world = World::new(1).await;
@@ -244,8 +237,8 @@ async fn what_is_decided_while_kafka_is_away_is_done_when_the_outcome_is_publish
         let choice = if dropped { Choice::Drop } else { Choice::Resend };
         assert!(desk.decide(&waiting.unknown, Decided { choice, at_ms }).await.unwrap());
     }
-    let before = rounds(&world).await;
-    until("the decisions are looked at", async || rounds(&world).await >= before + 2).await;
+    let before = world.redis.desk_rounds().await;
+    until("the decisions are looked at", async || world.redis.desk_rounds().await >= before + 2).await;
     assert_eq!((world.replies.records().len(), world.api.lock().calls), (0, 2));
     world.cluster.broker_up(1).unwrap();
     let replies = world.outcomes(3).await;
