@@ -13,6 +13,7 @@ use content_service::{
     metrics::Metrics,
     serve,
 };
+use proto::reply::Outcome;
 use runtime::{clock::Clock, process::Misconfigured, redis::Redis};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -49,6 +50,22 @@ async fn a_redis_that_may_lose_the_ledger_is_refused_with_what_to_do() {
     asks(&world, &["CONFIG", "SET", "appendonly", "no"]).await;
     let told = refusal(&world).await;
     assert!(told.contains("CONFIG SET appendonly yes") && told.contains("redis.durability"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_still_reads_its_file_is_waited_for() {
+    let mut world = World::new(1).await;
+    world.redis.restarts_slowly(30_000, Duration::from_micros(20)).await;
+    let client = world.redis.client();
+    until("it reads its file", async || {
+        let told = client.query::<String>(redis::cmd("INFO").arg("persistence")).await;
+        told.is_ok_and(|told| told.contains("loading:1") && told.contains("aof_enabled:0"))
+    })
+    .await;
+    world.run().await;
+    world.push(&world.text("o1", "e1", "hello")).await;
+    assert_eq!(world.outcome("e1").await.outcome(), Outcome::Sent);
+    world.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

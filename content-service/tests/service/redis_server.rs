@@ -35,7 +35,24 @@ impl RedisServer {
         self.begin(&["--cluster-enabled", "yes", "--appendonly", "no", "--cluster-port", "0"]).await;
     }
 
+    /// Restarts it with so many keys to read from its file, and takes so long for each of them; serves nobody before.
+    pub(crate) async fn restarts_slowly(&mut self, keys: u32, each: Duration) {
+        let fill = redis::cmd("EVAL")
+            .arg("for i = 1, ARGV[1] do redis.call('SET', 'filling' .. i, '') end")
+            .arg(0)
+            .arg(keys)
+            .to_owned();
+        self.client().query::<()>(&fill).await.unwrap();
+        self.spawn(&["--key-load-delay", &each.as_micros().to_string(), "--aof-use-rdb-preamble", "no"]);
+    }
+
     async fn begin(&mut self, others: &[&str]) {
+        self.spawn(others);
+        let client = self.client();
+        until("redis answers", async || client.query::<String>(&redis::cmd("PING")).await.is_ok()).await;
+    }
+
+    fn spawn(&mut self, others: &[&str]) {
         self.kill();
         let port = self.port.to_string();
         let child = Command::new(program())
@@ -47,8 +64,6 @@ impl RedisServer {
             .spawn()
             .expect("redis-server is needed: make setup brings it");
         self.child = Some(child);
-        let client = self.client();
-        until("redis answers", async || client.query::<String>(&redis::cmd("PING")).await.is_ok()).await;
     }
 
     /// Makes it a replica that has caught up.

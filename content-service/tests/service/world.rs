@@ -115,6 +115,8 @@ pub(crate) struct World {
     producer: Producer,
     admin: Option<SocketAddr>,
     running: Option<Running>,
+    /// How each replica ended.
+    ends: Arc<Mutex<Vec<String>>>,
 }
 
 type Running = (CancellationToken, JoinHandle<anyhow::Result<()>>);
@@ -222,6 +224,7 @@ impl World {
             producer,
             admin: None,
             running: None,
+            ends: Arc::default(),
         }
     }
 
@@ -246,9 +249,10 @@ impl World {
     fn one_more(&self, listeners: Listeners) -> Running {
         let shutdown = CancellationToken::new();
         let service = serve(self.config.clone(), listeners, self.clock.clone(), shutdown.clone());
+        let ends = Arc::clone(&self.ends);
         let service = async move {
             let ended = service.await;
-            tracing::info!(?ended, "content-service ended");
+            ends.lock().unwrap().push(format!("{ended:?}"));
             ended
         };
         (shutdown, tokio::spawn(service))
@@ -270,7 +274,9 @@ impl World {
     }
 
     async fn ask(&self, path: &str) -> String {
-        let mut stream = TcpStream::connect(self.admin.unwrap()).await.unwrap();
+        let connected = TcpStream::connect(self.admin.unwrap()).await;
+        let mut stream =
+            connected.unwrap_or_else(|error| panic!("{error}; content-service: {:?}", self.ends.lock()));
         let request = format!("GET {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut text = String::new();
@@ -320,7 +326,7 @@ impl World {
         let find = || self.replies.replies().into_iter().find(|reply| reply.event_id == event_id);
         until(&format!("the outcome of {event_id}"), async || {
             let ended = self.running.as_ref().is_none_or(|(_, service)| service.is_finished());
-            assert!(find().is_some() || !ended, "content-service is not running: RUST_LOG=info says why");
+            assert!(find().is_some() || !ended, "content-service is not running: {:?}", self.ends.lock());
             find().is_some()
         })
         .await;

@@ -58,9 +58,14 @@ impl Redis {
     /// Asks the server about itself. What an access list forbids is not said.
     ///
     /// # Errors
-    /// [`RedisError::Late`] and [`RedisError::Away`].
+    /// [`RedisError::Late`], [`RedisError::Away`], and `LOADING`: a server that still reads its append-only file says that it keeps
+    /// none.
     pub async fn server(&self) -> Result<Server, RedisError> {
         let mut server = match self.query::<String>(&cmd("INFO")).await {
+            Ok(info) if info.contains("\nloading:1") => {
+                let message = "it still reads what it has kept".to_owned();
+                return Err(RedisError::Refused { code: "LOADING".to_owned(), message });
+            }
             Ok(info) => Server::of(&info, Clock::system().machine_ms()),
             Err(RedisError::Refused { code, .. }) if code == "NOPERM" || code == "ERR" => Server::default(),
             Err(error) => return Err(error),
