@@ -1,5 +1,7 @@
 //! What has been taken from Kafka and is not done: lanes, marks and assignments together. Pure; [`crate::consume`] is its shell.
 
+mod partition;
+
 use std::collections::HashMap;
 
 use bytes::Bytes;
@@ -9,8 +11,8 @@ use crate::{
     assignment::Assignment,
     lanes::{Bounds, LaneKey, Lanes},
     record::Record,
-    watermark::Watermark,
 };
+use partition::Partition;
 
 /// So many events of one user wait for those before them; the next one takes the place of the oldest.
 const LONGEST_LANE: usize = 64;
@@ -68,27 +70,6 @@ pub struct Intake {
     longest_lane: usize,
 }
 
-#[derive(Debug)]
-struct Partition {
-    mine: Assignment,
-    mark: Watermark,
-    /// The offset that comes next, where that is known.
-    next: Option<i64>,
-    committed: Option<i64>,
-    waiting: usize,
-    running: usize,
-    /// Of those that run.
-    superseded: usize,
-    paused: bool,
-}
-
-impl Partition {
-    /// What is held in memory beyond what runs in lanes.
-    fn held(&self) -> usize {
-        self.waiting + self.superseded
-    }
-}
-
 impl Intake {
     /// Nothing is under way. `buffer`: records that may wait per partition.
     #[must_use]
@@ -100,16 +81,7 @@ impl Intake {
     /// A partition is ours from now on. `next`: what the group has committed, if anything.
     pub fn assign(&mut self, partition: i32, next: Option<i64>) {
         self.generation += 1;
-        let new = Partition {
-            mine: Assignment::new(self.generation),
-            mark: Watermark::default(),
-            next,
-            committed: None,
-            waiting: 0,
-            running: 0,
-            superseded: 0,
-            paused: false,
-        };
+        let new = Partition::new(self.generation, next);
         if let Some(old) = self.partitions.insert(partition, new) {
             old.mine.lose();
         }
@@ -121,9 +93,7 @@ impl Intake {
             self.assign(partition, None);
         }
         let Some(held) = self.partitions.get_mut(&partition) else { return Next::default() };
-        let jump = held.next.and_then(|next| jump(next, offset));
-        held.next = Some(offset + 1);
-        let reading = held.mark.start(offset);
+        let (jump, reading) = held.take(offset);
         let lane =
             if key.is_empty() { Bytes::from(format!("{partition}")) } else { Bytes::copy_from_slice(key) };
         let mine = held.mine.clone();
@@ -137,16 +107,11 @@ impl Intake {
             mine,
             arrived: Instant::now(),
         };
-        held.waiting += 1;
+        held.waits();
         let mut start = Vec::from_iter(self.queue(account, work));
         start.extend(self.start());
-        let held =
-            self.partitions.get_mut(&partition).filter(|held| !held.paused && held.held() >= self.buffer);
-        let pause = held.map(|held| {
-            held.paused = true;
-            partition
-        });
-        Next { start, pause, jump, ..Next::default() }
+        let pauses = self.partitions.get_mut(&partition).is_some_and(|held| held.pauses(self.buffer));
+        Next { start, pause: pauses.then_some(partition), jump, ..Next::default() }
     }
 
     /// Puts work behind its user's other work. Where too much waits already, it takes the place of the oldest, which is returned to
@@ -160,9 +125,7 @@ impl Intake {
         let mut oldest = self.lanes.replace(account, &lane, work, |work| work.record.may_give_way())?;
         oldest.superseded = true;
         if let Some(held) = self.of(&oldest) {
-            held.waiting -= 1;
-            held.running += 1;
-            held.superseded += 1;
+            held.gives_way();
         }
         Some(oldest)
     }
@@ -173,21 +136,13 @@ impl Intake {
             self.lanes.finish(&work.lane);
         }
         if let Some(held) = self.of(work) {
-            held.running -= 1;
-            held.superseded -= usize::from(work.superseded);
+            held.ends(work.superseded);
             if done {
                 held.mark.done(work.offset, work.reading);
             }
         }
         let start = self.start();
-        let room = self.buffer / 2;
-        // Whatever has just started may have made room in its own partition, so all are looked at.
-        let roomy = self.partitions.iter_mut().filter(|(_, held)| held.paused && held.held() <= room);
-        let resume = roomy.map(|(partition, held)| {
-            held.paused = false;
-            *partition
-        });
-        Next { start, resume: resume.collect(), ..Next::default() }
+        Next { start, resume: self.resume(), ..Next::default() }
     }
 
     /// Partitions are being given up: what waits is forgotten, what pauses is woken, what runs may end.
@@ -201,7 +156,7 @@ impl Intake {
     /// Nothing of these partitions is running any more.
     #[must_use]
     pub fn idle(&self, partitions: &[i32]) -> bool {
-        partitions.iter().filter_map(|partition| self.partitions.get(partition)).all(|held| held.running == 0)
+        partitions.iter().filter_map(|partition| self.partitions.get(partition)).all(Partition::is_idle)
     }
 
     /// Partitions belong to somebody else from now on: what still runs must not send.
@@ -215,19 +170,14 @@ impl Intake {
 
     /// Marks that have moved since they were asked for last: partition and offset to commit.
     pub fn moved(&mut self) -> Vec<(i32, i64)> {
-        let moved = self.partitions.iter_mut().filter_map(|(partition, held)| {
-            let low = held.mark.low().filter(|low| held.committed != Some(*low))?;
-            held.committed = Some(low);
-            Some((*partition, low))
-        });
+        let moved =
+            self.partitions.iter_mut().filter_map(|(partition, held)| Some((*partition, held.moved()?)));
         moved.collect()
     }
 
     /// Every mark counts as moved again.
     pub fn commit_again(&mut self) {
-        for held in self.partitions.values_mut() {
-            held.committed = None;
-        }
+        self.partitions.values_mut().for_each(Partition::commit_again);
     }
 
     /// The marks of these partitions: what has to be committed before they are given up.
@@ -252,26 +202,26 @@ impl Intake {
         let mut start = Vec::new();
         while let Some(work) = self.lanes.start() {
             if let Some(held) = self.of(&work) {
-                held.waiting -= 1;
-                held.running += 1;
+                held.starts();
             }
             start.push(work);
         }
         start
     }
 
+    /// Whatever has just started may have made room in its own partition, so all are looked at.
+    fn resume(&mut self) -> Vec<i32> {
+        let roomy = self
+            .partitions
+            .iter_mut()
+            .filter_map(|(partition, held)| held.resumes(self.buffer).then_some(*partition));
+        roomy.collect()
+    }
+
     /// The partition of a piece of work, unless that was taken under an earlier assignment.
     fn of(&mut self, work: &Work) -> Option<&mut Partition> {
         let held = self.partitions.get_mut(&work.partition)?;
         (held.mine.generation() == work.mine.generation()).then_some(held)
-    }
-}
-
-fn jump(next: i64, offset: i64) -> Option<Jump> {
-    match u64::try_from(offset - next) {
-        Ok(0) => None,
-        Ok(gone) => Some(Jump::Over(gone)),
-        Err(_) => Some(Jump::Back),
     }
 }
 
