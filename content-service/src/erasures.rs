@@ -32,6 +32,7 @@ use crate::{
     case::Case,
     metrics::Metrics,
     profiles::{Profiles, Unanswered},
+    watchdog::meant,
 };
 
 /// Fields that Redis is asked for at once.
@@ -233,7 +234,12 @@ impl Erasures {
     /// Reads everything that is owed, once for each assignment: whoever had the partition before may have remembered something.
     async fn read_once(&self, mine: &Assignment) -> Result<(), Abandoned> {
         let generation = mine.generation();
-        let _reading = self.here.reading.lock().await;
+        // Whoever reads may wait for Redis as long as it takes.
+        let _reading = tokio::select! {
+            biased;
+            () = mine.stopped() => return Err(Abandoned),
+            reading = meant(self.here.reading.lock()) => reading,
+        };
         if self.here.read.load(Ordering::Acquire) <= generation {
             until_answered(mine, &self.metrics, || self.read_all()).await?;
             self.here.read.store(generation + 1, Ordering::Release);

@@ -129,6 +129,26 @@ fn hold(event_id: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn events_that_wait_for_a_redis_that_is_away_are_not_taken_for_blocked() {
+    let mut world = World::new(1).await;
+    let delivery = &mut world.config.delivery;
+    (delivery.connect, delivery.write, delivery.read, delivery.drain) = (SOON, SOON, SOON, SOON);
+    let longest = delivery.lease() + Duration::from_secs(7);
+    world.run().await;
+    until("it is ready", async || world.readyz().await.contains("200 OK")).await;
+    world.redis.kill();
+    for (user, id) in [("o1", "e1"), ("o2", "e2"), ("o3", "e3")] {
+        world.push(&world.text(user, id, "hello")).await;
+    }
+    let ended = until("it ends", async || world.metrics().await.is_empty());
+    assert!(timeout(longest, ended).await.is_err(), "it goes on waiting");
+    world.redis.restart().await;
+    let all: Vec<_> = world.outcomes(3).await.iter().map(|reply| reply.outcome()).collect();
+    assert_eq!(all, [Outcome::Sent; 3]);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_handler_that_blocks_ends_the_service_and_until_then_other_users_are_answered() {
     listener::listen(hold);
     let mut world = World::new(1).await;
