@@ -1,5 +1,6 @@
 //! The shell around [`Intake`]: takes records from Kafka, runs them, pauses and commits.
 
+mod behind;
 mod leave;
 mod partitions;
 mod rebalance;
@@ -24,7 +25,10 @@ use rdkafka::{
 };
 use runtime::kafka::{Kafka, Rounds};
 use tokio::{
-    sync::mpsc::{self, UnboundedSender},
+    sync::{
+        Semaphore,
+        mpsc::{self, UnboundedSender},
+    },
     time::MissedTickBehavior,
 };
 use tokio_util::sync::CancellationToken;
@@ -46,15 +50,20 @@ const COMMIT: Duration = Duration::from_millis(500);
 /// the middle of a rebalance. A commit then would also start the next rebalance.
 const ALL_MARKS: u32 = 12;
 
+/// So many clients read again what was left behind, at a time.
+const READERS: usize = 4;
+
 /// What is said of records that are gone before they were read.
 const RETENTION: &str =
     "events are lost: retention deleted them before they were handled; raise retention.ms of the topic";
 
 /// What the consuming loop, the handlers and the rebalances share.
 struct Shared {
+    kafka: Kafka,
     group: String,
     topic: String,
     intake: Mutex<Intake>,
+    readers: Semaphore,
     /// Told whenever work has ended.
     ended: Condvar,
     resume: UnboundedSender<i32>,
@@ -85,9 +94,11 @@ pub async fn consume(
 ) -> anyhow::Result<()> {
     let (resume, mut resumed) = mpsc::unbounded_channel();
     let shared = Arc::new(Shared {
+        kafka: kafka.clone(),
         group: kafka.group(GROUP),
         topic: topic.to_owned(),
         intake: Mutex::new(intake),
+        readers: Semaphore::new(READERS),
         ended: Condvar::new(),
         resume,
         quiet: AtomicU32::new(0),
@@ -140,8 +151,7 @@ impl Shared {
         fail::fail_point!("c2", |_| std::process::abort());
         let accounts = &self.rooms.accounts;
         let account = accounts.get(record.app_id()).map_or(accounts.len(), |account| account.index);
-        let key = message.key().unwrap_or_default();
-        let next = self.intake().take(account, message.partition(), message.offset(), key, record);
+        let next = self.intake().take(account, message.partition(), message.offset(), record);
         if let Some(jump) = next.jump {
             self.jumped(message.partition(), message.offset(), jump);
         }
@@ -166,9 +176,8 @@ impl Shared {
                     "the partition was rewound: records are read again from here"
                 );
             }
-            Jump::Over(lost) => {
-                self.metrics.lost_to_retention(partition, lost);
-                tracing::error!(partition, offset, lost, "{RETENTION}");
+            Jump::Over(count) => {
+                lost(&self.metrics, partition, offset, count);
             }
         }
     }
@@ -198,6 +207,9 @@ impl Shared {
         for work in next.start {
             tokio::spawn(Arc::clone(self).run(work));
         }
+        if let Some(reader) = next.behind {
+            tokio::spawn(Arc::clone(self).follow(reader));
+        }
     }
 
     fn commit(&self, consumer: &StreamConsumer<Rebalancing>, all: bool) {
@@ -209,7 +221,7 @@ impl Shared {
             let (running, lanes) = intake.under_way();
             self.metrics.under_way(running, lanes);
             self.metrics.ledger_trips(self.rooms.ledger.trips());
-            intake.open().for_each(|(partition, records)| self.metrics.open(partition, records));
+            intake.open().for_each(|(partition, open, behind)| self.metrics.open(partition, open, behind));
             intake.moved()
         };
         if !moved.is_empty() {
@@ -263,6 +275,12 @@ async fn survived(work: impl Future<Output = bool>) -> bool {
         );
         false
     })
+}
+
+/// Records are gone before they were handled, the first of them at `offset` or shortly before it.
+fn lost(metrics: &Metrics, partition: i32, offset: i64, count: u64) {
+    metrics.lost_to_retention(partition, count);
+    tracing::error!(partition, offset, lost = count, "{RETENTION}");
 }
 
 /// What librdkafka refuses here shows again with the next try, or costs a redelivery that the ledger absorbs.

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{tests::record, *};
+use super::{tests::from, *};
 
 /// Walks through all choices: each run repeats the prefix of the one before it and differs in its last choice that can.
 #[derive(Default)]
@@ -38,7 +38,11 @@ enum Step {
     Take(i32),
     /// The n-th that runs ends, with or without an outcome.
     Finish(usize, bool),
-    Rewind,
+    /// The n-th reader of what was left behind asks what to read, or brings what it has read.
+    Read(usize),
+    /// It finds nothing there any more.
+    FindNothing(usize),
+    Rewind(usize),
     Stop,
     /// Partition 0 is lost and comes back: read again from the mark.
     LoseAndAssign,
@@ -48,8 +52,10 @@ enum Step {
 #[derive(Clone, Copy, PartialEq)]
 enum Disturbance {
     None,
-    Rewind,
+    /// To this record.
+    Rewind(usize),
     GivenUp,
+    Retention,
 }
 
 /// By partition, the user of each record.
@@ -58,6 +64,7 @@ type Log = [&'static [&'static str]; 2];
 const LONG: Log = [&["u", "v", "u"], &["w", "w"]];
 const DEEP: Log = [&["u", "v", "u"], &[]];
 const HOT: Log = [&["u", "u", "u", "u"], &[]];
+const SLOW: Log = [&["u", "v", "u", "u"], &[]];
 const WIDE: Log = [&["u", "v"], &["w"]];
 
 /// The intake, and what must be true of it, told by other means.
@@ -79,11 +86,23 @@ struct Run {
     /// The last that was started of a user.
     started: HashMap<LaneKey, usize>,
     superseded: usize,
+    /// Readers, each with what it is reading.
+    readers: Vec<(Behind, Option<Vec<Place>>)>,
+    /// How often something was read again.
+    again: usize,
 }
 
 impl Run {
     fn new(log: Log, disturbance: Disturbance, places: usize) -> Self {
-        let mut intake = Intake::new(1, Bounds::divide(places, 1), 9);
+        Self::with(log, disturbance, Intake::new(1, Bounds::divide(places, 1), 9))
+    }
+
+    /// One place for two accounts, and memory for two records of a partition.
+    fn cramped(log: Log, disturbance: Disturbance) -> Self {
+        Self::with(log, disturbance, Intake::new(2, Bounds { own: 0, shared: 1 }, 2))
+    }
+
+    fn with(log: Log, disturbance: Disturbance, mut intake: Intake) -> Self {
         intake.assign(0, Some(0));
         intake.assign(1, Some(0));
         Self {
@@ -101,6 +120,8 @@ impl Run {
             newest: [None, None],
             started: HashMap::new(),
             superseded: 0,
+            readers: Vec::new(),
+            again: 0,
         }
     }
 
@@ -113,8 +134,16 @@ impl Run {
                 steps.push(Step::Finish(n, false));
             }
         }
+        for (n, (reader, reading)) in self.readers.iter().enumerate() {
+            if reading.is_some() || self.intake.wanted(reader) != Wanted::Nothing {
+                steps.push(Step::Read(n));
+            }
+            if reading.is_some() && self.disturbance == Disturbance::Retention {
+                steps.push(Step::FindNothing(n));
+            }
+        }
         match self.disturbance {
-            Disturbance::Rewind if self.cursor[0] > 1 => steps.push(Step::Rewind),
+            Disturbance::Rewind(to) if self.cursor[0] > to => steps.push(Step::Rewind(to)),
             Disturbance::GivenUp if self.stopped => steps.push(Step::LoseAndAssign),
             Disturbance::GivenUp if self.cursor[0] > 1 => steps.push(Step::Stop),
             _ => {}
@@ -126,9 +155,11 @@ impl Run {
         match step {
             Step::Take(partition) => self.take(partition),
             Step::Finish(n, done) => self.finish(n, done),
-            Step::Rewind => {
+            Step::Read(n) => self.read(n),
+            Step::FindNothing(n) => self.find_nothing(n),
+            Step::Rewind(to) => {
                 self.disturbance = Disturbance::None;
-                self.cursor[0] = 1;
+                self.cursor[0] = to;
             }
             Step::Stop => {
                 self.stopped = true;
@@ -152,8 +183,40 @@ impl Run {
         let place = (self.generations[p], self.readings[p], partition, offset);
         self.numbers.insert(place, self.takes);
         self.takes += 1;
-        let user = self.log[p][offset as usize].as_bytes();
-        let next = self.intake.take(0, partition, offset, user, record());
+        let user = self.log[p][offset as usize];
+        let next = self.intake.take(0, partition, offset, from(user));
+        self.readers.extend(next.behind.map(|reader| (reader, None)));
+        self.start(next.start);
+    }
+
+    fn read(&mut self, n: usize) {
+        let (reader, reading) = &mut self.readers[n];
+        match (reading.take(), self.intake.wanted(reader)) {
+            (Some(places), _) => {
+                let log = self.log[reader.partition as usize];
+                let found = |place: Place| Some(from(log[place.offset as usize]));
+                let all = places.into_iter().map(|place| Again { place, record: found(place) });
+                let next = self.intake.read_again(reader, all.collect());
+                self.again += 1;
+                self.start(next.start);
+            }
+            (None, Wanted::Over) => drop(self.readers.remove(n)),
+            (None, Wanted::Places(places)) => {
+                assert!(!places.is_empty());
+                *reading = Some(places);
+            }
+            (None, Wanted::Nothing) => {}
+        }
+    }
+
+    fn find_nothing(&mut self, n: usize) {
+        let (reader, reading) = &mut self.readers[n];
+        let places = reading.take().unwrap();
+        let gone: Vec<_> = places.iter().map(|place| Again { place: *place, record: None }).collect();
+        let next = self.intake.read_again(reader, gone);
+        assert_eq!(next.gone, places.len() as u64);
+        self.open[reader.partition as usize]
+            .retain(|offset, _| places.iter().all(|place| place.offset != *offset));
         self.start(next.start);
     }
 
@@ -210,7 +273,7 @@ impl Run {
         }
     }
 
-    fn ends(mut self, choices: &mut Choices) -> usize {
+    fn ends(mut self, choices: &mut Choices) -> Self {
         loop {
             let steps = self.steps();
             if steps.is_empty() {
@@ -223,19 +286,24 @@ impl Run {
         let all = self.newest.iter().zip(self.log).enumerate().filter(|(_, (newest, _))| newest.is_some());
         let all: Vec<_> = all.map(|(p, (_, log))| (p as i32, log.len() as i64)).collect();
         assert_eq!(self.intake.marks(&[0, 1]), all, "everything is done");
-        self.superseded
+        self
+    }
+}
+
+/// Every order of what `run` begins; the number of orders, and the sum of what each comes to.
+fn orders(mut run: impl FnMut() -> Run, of: fn(&Run) -> usize) -> (usize, usize) {
+    let (mut choices, mut orders, mut sum) = (Choices::default(), 0, 0);
+    loop {
+        sum += of(&run().ends(&mut choices));
+        orders += 1;
+        if !choices.next() {
+            return (orders, sum);
+        }
     }
 }
 
 fn walk(log: Log, disturbance: Disturbance, places: usize) -> usize {
-    let (mut choices, mut runs) = (Choices::default(), 0);
-    loop {
-        Run::new(log, disturbance, places).ends(&mut choices);
-        runs += 1;
-        if !choices.next() {
-            return runs;
-        }
-    }
+    orders(|| Run::new(log, disturbance, places), |_| 0).0
 }
 
 #[test]
@@ -247,22 +315,19 @@ fn in_every_order_users_keep_theirs_and_the_marks_pass_nothing_undone() {
 #[test]
 fn with_users_of_whom_only_one_event_may_wait_too() {
     let superseded = [Disturbance::None, Disturbance::GivenUp].map(|disturbance| {
-        let (mut choices, mut superseded) = (Choices::default(), 0);
-        loop {
+        let hot = || {
             let mut run = Run::new(HOT, disturbance, 2);
             run.intake.longest_lane = 1;
-            superseded += run.ends(&mut choices);
-            if !choices.next() {
-                return superseded;
-            }
-        }
+            run
+        };
+        orders(hot, |run| run.superseded).1
     });
     assert!(superseded.iter().all(|superseded| *superseded > 5), "{superseded:?}");
 }
 
 #[test]
 fn with_a_rewind_in_every_place_too() {
-    let orders = [DEEP, WIDE].map(|log| walk(log, Disturbance::Rewind, 9));
+    let orders = [DEEP, WIDE].map(|log| walk(log, Disturbance::Rewind(1), 9));
     assert!(orders.iter().all(|orders| *orders > 100), "{orders:?}");
 }
 
@@ -270,4 +335,18 @@ fn with_a_rewind_in_every_place_too() {
 fn with_a_partition_that_is_given_up_anywhere_and_comes_back_too() {
     let orders = [DEEP, WIDE].map(|log| walk(log, Disturbance::GivenUp, 9));
     assert!(orders.iter().all(|orders| *orders > 100), "{orders:?}");
+}
+
+#[test]
+fn with_an_account_that_is_left_behind_too() {
+    for (log, disturbance) in [
+        (SLOW, Disturbance::None),
+        (SLOW, Disturbance::Retention),
+        (DEEP, Disturbance::Rewind(1)),
+        (SLOW, Disturbance::Rewind(3)),
+        (DEEP, Disturbance::GivenUp),
+    ] {
+        let (orders, again) = orders(|| Run::cramped(log, disturbance), |run| run.again);
+        assert!(orders > 100 && again > 100, "{orders} orders, read again {again} times");
+    }
 }

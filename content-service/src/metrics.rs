@@ -45,6 +45,7 @@ struct Families {
     running: Gauge,
     lanes: Gauge,
     open: Family<PartitionLabel, Gauge>,
+    behind: Family<PartitionLabel, Gauge>,
     lag: Family<PartitionLabel, Gauge>,
     sends: Gauge,
     send_seconds: Histogram,
@@ -76,6 +77,7 @@ impl Default for Metrics {
             running: Gauge::default(),
             lanes: Gauge::default(),
             open: Family::default(),
+            behind: Family::default(),
             lag: Family::default(),
             sends: Gauge::default(),
             send_seconds: seconds(),
@@ -120,6 +122,11 @@ impl Metrics {
         all.register("lanes", "Users with work, running or waiting", f.lanes.clone());
         all.register("open", "Records from the mark to the newest taken", f.open.clone());
         all.register(
+            "left_behind",
+            "Of those, records of slow accounts that are read again when there is room",
+            f.behind.clone(),
+        );
+        all.register(
             "lag",
             "Records in the topic that are not committed, by librdkafka's count",
             f.lag.clone(),
@@ -159,11 +166,12 @@ impl Metrics {
     }
 
     /// Records of a partition from the mark to the newest taken.
-    pub fn open(&self, partition: i32, records: usize) {
-        self.0
-            .open
-            .get_or_create(&PartitionLabel { partition })
-            .set(i64::try_from(records).unwrap_or(i64::MAX));
+    pub fn open(&self, partition: i32, open: usize, behind: usize) {
+        for (family, records) in [(&self.0.open, open), (&self.0.behind, behind)] {
+            family
+                .get_or_create(&PartitionLabel { partition })
+                .set(i64::try_from(records).unwrap_or(i64::MAX));
+        }
     }
 
     /// Records of a partition that are not committed.
@@ -175,6 +183,7 @@ impl Metrics {
     pub fn partition_gone(&self, partition: i32) {
         self.0.rebalances.inc();
         self.0.open.remove(&PartitionLabel { partition });
+        self.0.behind.remove(&PartitionLabel { partition });
         self.0.lag.remove(&PartitionLabel { partition });
     }
 

@@ -197,8 +197,7 @@ async fn events(
     if shutdown.run_until_cancelled(ready).await.is_none() {
         return Ok(());
     }
-    // One more for the events of accounts that are not configured.
-    let intake = Intake::new(config.accounts.len() + 1, config.event_places(), config.concurrency.buffer);
+    let intake = Intake::new(config.accounts.len(), config.event_places(), config.concurrency.buffer);
     let kafka: &Kafka = &config.kafka;
     consume(kafka, &kafka.topic(proto::EVENTS.name), intake, rooms, signs, shutdown).await
 }

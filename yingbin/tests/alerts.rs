@@ -100,7 +100,7 @@ fn metrics(text: &str) -> BTreeSet<&str> {
 fn happened() -> Metrics {
     let metrics = Metrics::default();
     metrics.ended(&Reply::default(), Duration::ZERO);
-    metrics.open(0, 0);
+    metrics.open(0, 0, 0);
     metrics.lag(0, 0);
     metrics.fallback("");
     metrics.set_aside("");

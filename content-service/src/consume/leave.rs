@@ -9,7 +9,7 @@ use super::{Shared, rebalance::Rebalancing};
 
 /// Takes no more, drains, commits, leaves the group.
 pub(super) async fn leave(shared: Arc<Shared>, consumer: StreamConsumer<Rebalancing>) {
-    let partitions: Vec<i32> = shared.intake().open().map(|(partition, _)| partition).collect();
+    let partitions: Vec<i32> = shared.intake().open().map(|(partition, ..)| partition).collect();
     shared.drained_by.set(Instant::now() + shared.drain).unwrap_or_default();
     let leaving = kafka::last(shared.drain + kafka::LEAVE, move || {
         let drained = shared.drain(&partitions);

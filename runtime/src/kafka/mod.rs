@@ -1,5 +1,6 @@
 //! Kafka clients with the settings that the promises need; headers; topics.
 
+mod again;
 mod follow;
 mod group;
 mod leave;
@@ -28,6 +29,7 @@ use tokio::time::Instant;
 
 use crate::{config::Settings, telemetry::Seldom};
 
+pub use again::read_again;
 pub use follow::{TableRecord, follow};
 pub use group::GroupProtocol;
 pub use leave::{HearsRebalances, LEAVE, Rounds, leave};
