@@ -83,6 +83,15 @@ impl Simulator {
         Ok(attempts)
     }
 
+    /// Lets what a document says count for the windows, and delivers nothing: somebody else does.
+    ///
+    /// # Errors
+    /// When there is no such account.
+    pub fn acted(&self, order: &Order) -> Result<(), UnknownAccount> {
+        self.act(self.account(&order.account)?, &order.document);
+        Ok(())
+    }
+
     /// Lets the user's action count at the platform; returns who it was.
     fn act(&self, account: usize, document: &str) -> String {
         let Ok(document) = Document::parse(document.as_bytes()) else { return String::new() };

@@ -63,6 +63,15 @@ fn the_people_are_the_examples() {
     assert_eq!(found.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
 }
 
+/// A user's password, by the file that the Redis there is started with.
+fn password(user: &str) -> String {
+    let redis = &Compose::read().services["redis"];
+    let at = redis.command.iter().position(|word| word == "--aclfile").unwrap();
+    let users = std::fs::read_to_string(redis.mounted(&redis.command[at + 1]).unwrap()).unwrap();
+    let one = users.lines().find_map(|line| line.strip_prefix(&format!("user {user} on >"))).unwrap();
+    one.split(' ').next().unwrap().to_owned()
+}
+
 /// Where each service listens, by its own configuration; a port that nobody outside its container reaches would be of no use.
 fn listening() -> BTreeMap<&'static str, Vec<u16>> {
     let simulator = read("simulator", simulator::Config::read);
@@ -73,7 +82,9 @@ fn listening() -> BTreeMap<&'static str, Vec<u16>> {
         [&gateway.kafka.bootstrap, &profile.kafka.bootstrap, &content.kafka.bootstrap],
         ["kafka:9092"; 3]
     );
-    assert_eq!([&profile.redis.url, &content.redis.url], ["redis://redis:6379"; 2]);
+    for (name, url) in [("profile-service", &profile.redis.url), ("content-service", &content.redis.url)] {
+        assert_eq!(*url, format!("redis://{name}:{}@redis:6379", password(name)));
+    }
     let ports = |all: &[SocketAddr]| {
         assert!(all.iter().all(|one| one.ip().is_unspecified()), "{all:?}");
         all.iter().map(SocketAddr::port).collect()
@@ -102,7 +113,7 @@ fn every_service_and_port_that_is_named_is_there() {
         for address in
             service.environment("KAFKA_BOOTSTRAP").into_iter().chain(service.environment("REDIS_URL"))
         {
-            let (host, port) = address.rsplit('/').next().unwrap().split_once(':').unwrap();
+            let (host, port) = address.rsplit(['/', '@']).next().unwrap().split_once(':').unwrap();
             reached(name, host, port.parse().unwrap());
         }
         let Some(text) = service.configuration(name) else { continue };

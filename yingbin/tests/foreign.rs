@@ -179,7 +179,7 @@ async fn wechatpys_client_sends_inside_the_window_and_is_refused_outside() {
         assert_eq!(message["message"], text);
     }
     assert_eq!(talk.stand.messages(&stranger).await, Vec::<Value>::new());
-    talk.stand.stop().await;
+    talk.stand.stop_having_forced(&[45_015]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

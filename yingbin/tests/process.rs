@@ -10,6 +10,8 @@ mod logs;
 #[path = "support/processes.rs"]
 #[allow(dead_code, reason = "a test uses its own part")]
 mod processes;
+#[path = "support/quota.rs"]
+mod quota;
 #[path = "support/redis.rs"]
 #[allow(dead_code, reason = "a test uses its own part")]
 mod redis;
@@ -159,6 +161,7 @@ pub(crate) async fn paper(up: &Up, openid: &str) -> String {
         (&json!(0), &json!("text")),
         "{messages}"
     );
+    up.refuses_nothing().await;
     message["message"]["text"]["content"].as_str().unwrap().to_owned()
 }
 

@@ -11,6 +11,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use runtime::clock::Clock;
 use serde_json::{Value, json};
+use simulator::Simulator;
 use simulator::config::{Account, Config, MenuAction, MenuButton, Person};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -25,6 +26,7 @@ pub(crate) struct Harness {
     pub clock: Clock,
     pub http: reqwest::Client,
     pub gateway: Gateway,
+    pub simulator: Simulator,
     _stop: DropGuard,
 }
 
@@ -40,14 +42,15 @@ impl Harness {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let extra = Router::new().route("/backstage/hello", axum::routing::get(|| async { "hello" }));
-        tokio::spawn(simulator::serve(config, listener, clock.clone(), extra, stop.clone()));
+        let simulator = Simulator::new(config, clock.clone()).unwrap();
+        tokio::spawn(simulator.clone().serve(listener, extra, stop.clone()));
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(Duration::from_secs(20))
             .build()
             .unwrap();
-        Self { address, clock, http, gateway, _stop: stop.drop_guard() }
+        Self { address, clock, http, gateway, simulator, _stop: stop.drop_guard() }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Value {

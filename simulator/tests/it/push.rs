@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use simulator::Order;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use wechat::Secret;
@@ -51,6 +52,18 @@ async fn a_push_is_sealed_in_the_mode_of_its_account() {
         let clear = String::from_utf8_lossy(&last.1).contains("台湾");
         assert_eq!(clear, mode == Mode::Compatible);
     }
+}
+
+#[tokio::test]
+async fn what_somebody_else_delivers_opens_a_window_all_the_same() {
+    let harness = Harness::start(|_| ()).await;
+    assert_eq!(harness.send("paper", "o-li").await, 45015);
+    let order = Order { account: "paper".to_owned(), document: DOCUMENT.to_owned(), ..Order::default() };
+    harness.simulator.acted(&order).unwrap();
+    assert_eq!(harness.send("paper", "o-li").await, 0);
+    assert!(harness.gateway.pushed().is_empty());
+    let nobodys = Order { account: "nobody".to_owned(), ..order };
+    assert!(harness.simulator.acted(&nobodys).is_err());
 }
 
 #[tokio::test]

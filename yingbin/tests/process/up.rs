@@ -20,6 +20,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use crate::quota;
+
 /// So long may anything take in a build without optimisation on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(25);
 
@@ -125,6 +127,13 @@ impl Up {
 
     pub(crate) async fn get(&self, base: &Value, path: &str) -> reqwest::Response {
         self.http.get(format!("{}{path}", base.as_str().unwrap())).send().await.unwrap()
+    }
+
+    /// Panics if its platform had to refuse anything for a window or a quota.
+    pub(crate) async fn refuses_nothing(&self) {
+        let sends: Value = self.get(&self.announced["simulator"], "/sim/sends").await.json().await.unwrap();
+        let refusals = quota::refusals(sends["sends"].as_array().unwrap());
+        assert!(refusals.is_empty(), "the platform had to refuse: {refusals:?}");
     }
 
     /// The number of its Redis, as that says itself.

@@ -5,7 +5,7 @@ use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use serde_json::json;
 use simulator::{Act, Order};
 
-use crate::support::house::House;
+use crate::support::{house::House, quota};
 
 /// Something that somebody may do: most of it grants few messages, much of it asks for more than is granted.
 fn any_act(random: &mut StdRng, n: usize) -> Act {
@@ -42,6 +42,14 @@ async fn leave_and_come_back(house: &House) {
     house.settled().await;
     house.push_all(each(|_| Act::Unsubscribe)).await;
     house.push_all(each(|n| Act::Subscribe { scene: format!("four-{n}") })).await;
+}
+
+#[test]
+fn what_the_platform_refuses_is_told_and_what_a_script_answers_is_not() {
+    let send = |errcode, fault| json!({"errcode": errcode, "fault": fault});
+    let none: Option<&str> = None;
+    let sends = [send(45_015, none), send(45_047, Some("errcode")), send(0, none), send(48_001, none)];
+    assert_eq!(quota::refusals(&sends), [45_015].into());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,6 +9,8 @@ use proto::{
 use serde_json::Value;
 use simulator::Arrival;
 
+use super::quota;
+
 /// What happened, checked: every event has its outcome, and no outcome says anything else than what arrived.
 #[derive(Debug)]
 pub(crate) struct Books {
@@ -18,8 +20,16 @@ pub(crate) struct Books {
 }
 
 impl Books {
-    /// Panics where Kafka and the platform contradict each other.
-    pub(crate) fn of(events: Vec<Event>, outcomes: HashMap<String, Reply>, arrivals: &[Arrival]) -> Self {
+    /// Panics where Kafka and the platform contradict each other, and where the platform had to refuse one of these sends for a window or a
+    /// quota: no test that has books forces that.
+    pub(crate) fn of(
+        events: Vec<Event>,
+        outcomes: HashMap<String, Reply>,
+        arrivals: &[Arrival],
+        sends: &[Value],
+    ) -> Self {
+        let refusals = quota::refusals(sends);
+        assert!(refusals.is_empty(), "the platform had to refuse for {refusals:?}");
         let mut known = HashSet::new();
         let events: Vec<Event> = events.into_iter().filter(|event| known.insert(event.id.clone())).collect();
         for event in &events {

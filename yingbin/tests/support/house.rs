@@ -46,11 +46,16 @@ const READY: Duration = Duration::from_secs(30);
 /// What everything under way needs at most: a lost member is missed after six seconds, a lease lasts nine.
 pub(crate) const SETTLED: Duration = Duration::from_secs(60);
 
+/// A user's password; a service's user has the name of its program.
+pub(crate) type Password = fn(user: &str) -> String;
+
 /// Everything but the services, which the test starts, kills and ends.
 pub(crate) struct House {
     pub(crate) kafka: Kafka,
     pub(crate) redis: Mutex<RedisServer>,
     redis_url: String,
+    /// Where Kafka and Redis ask who somebody is.
+    password: Option<Password>,
     pub(crate) simulator: Simulator,
     simulator_url: String,
     account: Account,
@@ -99,12 +104,25 @@ impl House {
 
     /// On a broker that the test holds itself.
     pub(crate) async fn open_on(kafka: Kafka, broker: Option<Arc<Broker>>) -> Self {
+        Self::open_among(kafka, broker, RedisServer::start().await, None).await
+    }
+
+    /// On servers that ask who somebody is; `kafka` is that of an administrator.
+    pub(crate) async fn open_guarded(kafka: Kafka, redis: RedisServer, password: Password) -> Self {
+        Self::open_among(kafka, None, redis, Some(password)).await
+    }
+
+    async fn open_among(
+        kafka: Kafka,
+        broker: Option<Arc<Broker>>,
+        redis: RedisServer,
+        password: Option<Password>,
+    ) -> Self {
         let _installed = rustls::crypto::ring::default_provider().install_default();
         let example = Example::read(&repository().join("examples/csair")).unwrap();
         topics::create(&kafka, 1).await.unwrap();
         let items = example.items(Clock::system().now_ms()).unwrap();
         until("new topics take records", READY, async || items::publish(&kafka, &items).await.ok()).await;
-        let redis = RedisServer::start().await;
         let gateway_port = free_port();
         let config = simulator::Config {
             accounts: vec![example.account.simulated(&format!("http://127.0.0.1:{gateway_port}"))],
@@ -121,6 +139,7 @@ impl House {
             kafka,
             redis_url: redis.url(),
             redis: Mutex::new(redis),
+            password,
             simulator,
             simulator_url,
             account: example.account,
@@ -163,7 +182,11 @@ impl House {
 
     /// Starts profile-service.
     pub(crate) async fn profile(&self) -> Service {
-        let own = format!("[grpc]\nlisten = '{}'\n{}", local(self.profile_port), self.redis_settings());
+        let own = format!(
+            "[grpc]\nlisten = '{}'\n{}",
+            local(self.profile_port),
+            self.redis_settings("profile-service")
+        );
         self.service("profile-service", "profile-service", self.profile_port, &own).await
     }
 
@@ -175,7 +198,7 @@ impl House {
             "{}[delivery]\ncheck_right = false\n[profile]\nendpoint = 'http://{}'\n[links]\nsecret = '{SECRET}'\nbase_url = 'http://{}'\n\
              [[accounts]]\nname = '{account}'\napp_id = '{app_id}'\nsecret = '{app_secret}'\nkind = 'official'\n\
              api = '{}'\nplaybook = '{}'\n",
-            self.redis_settings(),
+            self.redis_settings("content-service"),
             local(self.profile_port),
             local(self.gateway_port),
             self.simulator_url,
@@ -184,19 +207,32 @@ impl House {
         self.service("content-service", name, 0, &own).await
     }
 
-    fn redis_settings(&self) -> String {
-        format!("[redis]\nurl = '{}'\n", self.redis_url)
+    fn redis_settings(&self, user: &str) -> String {
+        let login = |password: Password| format!("redis://{user}:{}@", password(user));
+        let url = self.password.map_or_else(
+            || self.redis_url.clone(),
+            |password| self.redis_url.replacen("redis://", &login(password), 1),
+        );
+        format!("[redis]\nurl = '{url}'\n")
+    }
+
+    fn kafka_login(&self, user: &str) -> String {
+        let Some(password) = self.password else { return String::new() };
+        let told = kafka::login(user, &password(user)).into_iter();
+        let lines = told.map(|(name, value)| format!("'{name}' = '{value}'\n"));
+        format!("[kafka.properties]\n{}", lines.collect::<String>())
     }
 
     async fn service(&self, program: &str, name: &str, port: u16, own: &str) -> Service {
         let admin = local(free_port());
         let Kafka { bootstrap, namespace, group_protocol, .. } = &self.kafka;
         let common = format!(
-            "namespace = '{namespace}'\n[kafka]\nbootstrap = '{bootstrap}'\ngroup_protocol = '{}'\n[admin]\nlisten = '{admin}'\n",
+            "namespace = '{namespace}'\n[kafka]\nbootstrap = '{bootstrap}'\ngroup_protocol = '{}'\n{}[admin]\nlisten = '{admin}'\n",
             match group_protocol {
                 GroupProtocol::Classic => "classic",
                 GroupProtocol::Consumer => "consumer",
-            }
+            },
+            self.kafka_login(program)
         );
         let file: PathBuf = self.folder.path().join(format!("{name}.toml"));
         fs::write(&file, common + own).unwrap();
@@ -210,6 +246,21 @@ impl House {
         };
         until(&format!("{name} is ready"), READY, ready).await;
         Service { url: format!("http://{}", local(port)), process }
+    }
+
+    /// From the next start on content-services answer by this playbook.
+    pub(crate) fn play_by(&self, playbook: &str) {
+        fs::write(self.folder.path().join("playbook.yaml"), playbook).unwrap();
+    }
+
+    /// AppId of the account.
+    pub(crate) fn app_id(&self) -> &str {
+        &self.account.app_id
+    }
+
+    /// What a service has written to its log; `name` is that of its files.
+    pub(crate) fn log(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.path().join(format!("{name}.log"))).unwrap()
     }
 
     /// A text of somebody, not yet pushed.
@@ -306,7 +357,8 @@ impl House {
     /// Waits until everything is settled, then holds what Kafka says against what really arrived.
     pub(crate) async fn books(&self) -> Books {
         self.settled().await;
-        Books::of(self.events().await, self.outcomes().await, &self.simulator.arrivals(0, None))
+        let (arrivals, sends) = (self.simulator.arrivals(0, None), self.sends().await);
+        Books::of(self.events().await, self.outcomes().await, &arrivals, &sends)
     }
 }
 

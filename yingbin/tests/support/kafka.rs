@@ -85,6 +85,17 @@ impl Broker {
     }
 }
 
+/// What a client says to a broker that asks who it is.
+pub(crate) fn login(user: &str, password: &str) -> Vec<(String, String)> {
+    let told = [
+        ("security.protocol", "sasl_plaintext"),
+        ("sasl.mechanism", "PLAIN"),
+        ("sasl.username", user),
+        ("sasl.password", password),
+    ];
+    told.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
+}
+
 /// A record as any consumer sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Record {

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "every test binary uses its own part")]
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "a test ends at its first surprise")]
 
+mod quota;
+
 use std::path::{Path, PathBuf};
 
 use proto::{
@@ -53,7 +55,17 @@ impl Stand {
         stand
     }
 
+    /// Panics if the platform had to refuse anything for a window or a quota.
     pub async fn stop(self) {
+        self.stop_having_forced(&[]).await;
+    }
+
+    /// The same in a test that forces these codes.
+    pub async fn stop_having_forced(self, codes: &[i64]) {
+        let url = format!("{}/sim/sends", self.system.addresses.simulator);
+        let answer: Value = self.system.plays.http.get(url).send().await.unwrap().json().await.unwrap();
+        let refusals = quota::refusals(answer["sends"].as_array().unwrap());
+        assert_eq!(refusals, codes.iter().copied().collect(), "what the platform had to refuse for");
         self.system.stop().await.unwrap();
     }
 

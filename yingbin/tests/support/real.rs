@@ -5,4 +5,5 @@ pub(crate) mod books;
 pub(crate) mod house;
 pub(crate) mod kafka;
 pub(crate) mod processes;
+pub(crate) mod quota;
 pub(crate) mod redis;
