@@ -24,6 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 #[derive(Clone, Debug)]
 pub(crate) struct Pushed {
     pub(crate) text: String,
+    /// The name of the account that was written to.
+    pub(crate) account: String,
     pub(crate) begun_ms: i64,
     pub(crate) ended_ms: i64,
     pub(crate) attempts: Vec<Attempt>,
@@ -67,7 +69,7 @@ impl Pusher {
     pub(crate) async fn push(&self, (text, order): (String, Order)) -> Pushed {
         let begun_ms = Clock::system().now_ms();
         let attempts = self.simulator.push(&order).await.unwrap();
-        Pushed { text, begun_ms, ended_ms: Clock::system().now_ms(), attempts }
+        Pushed { text, account: order.account, begun_ms, ended_ms: Clock::system().now_ms(), attempts }
     }
 
     /// Somebody, of any account, writes something.

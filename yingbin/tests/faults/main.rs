@@ -9,6 +9,7 @@ mod checker;
 mod cluster;
 mod collect;
 mod failpoints;
+mod hot;
 mod load;
 mod page;
 mod proxy;

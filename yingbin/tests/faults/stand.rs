@@ -206,6 +206,11 @@ impl Stand {
         format!("http://{}/wechat/{}", local(self.gateway_ports[n]), self.pusher.accounts[account].name)
     }
 
+    /// Where a gateway takes pushes, past the proxy.
+    pub(crate) fn gateway(&self, n: usize) -> SocketAddr {
+        local(self.gateway_ports[n])
+    }
+
     /// The address that new pushes go to: a gateway that is about to end is left out, as its routing would.
     pub(crate) fn route_to(&self, gateways: &[usize]) {
         self.edges.push.lead_to(gateways.iter().map(|n| local(self.gateway_ports[*n])).collect());

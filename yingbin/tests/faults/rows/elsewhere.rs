@@ -49,7 +49,7 @@ pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
     ),
     (
         "F41",
-        "a hot user: `content-service/src/intake_tests.rs::a_hot_user_is_answered_with_the_newest_and_holds_nobody_up`, `content-service/tests/service/crowds.rs::a_hot_user_gives_way_to_himself_and_slows_nobody` and `content-service/src/lanes_tests.rs::users_stay_in_order_bounds_hold_and_nothing_is_lost`; a profile has caps: `profile-service/tests/learning.rs::the_fullest_profile_fits_into_a_message`",
+        "beside the row: `content-service/src/intake_tests.rs::a_hot_user_is_answered_with_the_newest_and_holds_nobody_up`, `content-service/tests/service/crowds.rs::a_hot_user_gives_way_to_himself_and_slows_nobody` and `content-service/src/lanes_tests.rs::users_stay_in_order_bounds_hold_and_nothing_is_lost`; a profile has caps: `profile-service/tests/learning.rs::the_fullest_profile_fits_into_a_message`",
     ),
     (
         "F44",

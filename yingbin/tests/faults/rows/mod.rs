@@ -4,10 +4,12 @@ mod death;
 mod edge;
 pub(crate) mod elsewhere;
 mod groups;
+mod hot;
 mod kafka;
 mod network;
 mod platform;
 mod redis;
+mod slow;
 mod spool;
 mod strain;
 mod tokens;
@@ -88,11 +90,13 @@ pub(crate) fn all() -> Vec<Row> {
         groups::rows(),
         redis::rows(),
         platform::rows(),
+        slow::rows(),
         tokens::rows(),
         edge::rows(),
         network::rows(),
         spool::rows(),
         strain::rows(),
+        hot::rows(),
     ];
     all.into_iter().flatten().collect()
 }

@@ -158,6 +158,7 @@ const FORGETFUL: Terms = Terms {
     costs: Costs::unknown(IN_FLIGHT),
     within: TAKEOVER,
     tail: true,
+    reasons: &[],
 };
 
 async fn f36_a_replica_takes_over_without_the_last_writes(trial: &mut Trial<'_>) -> String {

@@ -57,7 +57,7 @@ impl Stand {
     pub(super) fn gateway_settings(&self, n: usize) -> String {
         let folder = self.folder.join(format!("spool-{n}"));
         // A build from before the spool is tested too.
-        let spool = if Program::named("gateway").knows("spool.dir") {
+        let spool = if self.shape.spool && Program::named("gateway").knows("spool.dir") {
             fs::create_dir_all(&folder).unwrap();
             format!("[spool]\ndir = '{}'\n", folder.display())
         } else {
@@ -100,11 +100,12 @@ impl Stand {
         });
         format!(
             "[delivery]\ncheck_right = false\n[redis]\nurl = 'redis://{}'\n{}\n[profile]\nendpoint = 'http://{}'\n\
-             [links]\nsecret = '{SECRET}'\nbase_url = 'http://{}'\n{}",
+             [links]\nsecret = '{SECRET}'\nbase_url = 'http://{}'\n{}{}",
             self.at(ledger, "redis"),
             self.shape.redis,
             self.at(enrich, "profile"),
             push.address(),
+            self.shape.content,
             accounts.collect::<String>()
         )
     }

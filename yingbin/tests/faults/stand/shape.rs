@@ -13,6 +13,10 @@ pub(crate) struct Shape {
     pub(crate) redis: &'static str,
     /// Further lines of the gateways.
     pub(crate) gateway: &'static str,
+    /// The gateways have one.
+    pub(crate) spool: bool,
+    /// Tables for content-service.
+    pub(crate) content: &'static str,
     /// Partitions of the events topic, where they are not as many as usual.
     pub(crate) partitions: i32,
     /// How many people write to each account.
@@ -36,6 +40,8 @@ impl Default for Shape {
             kafka: "",
             redis: "",
             gateway: "",
+            spool: true,
+            content: "",
             partitions: proto::EVENTS.partitions,
             users: 60,
             rate: 25,
