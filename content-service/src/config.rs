@@ -106,8 +106,8 @@ pub struct Concurrency {
     pub events: usize,
     /// Sends over all accounts.
     pub sends: usize,
-    /// Events that may wait per partition before it is paused, for all its accounts: what an account that has become slow leaves
-    /// waiting has to fit, or the others wait with it. An event takes about 2 KiB.
+    /// Events of a partition that may wait in memory, for all its accounts; an event takes about 2 KiB. Once half of it is taken, who
+    /// has an eighth is left behind; when all is, the partition is paused.
     pub buffer: usize,
 }
 

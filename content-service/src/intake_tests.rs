@@ -191,22 +191,22 @@ fn an_account_that_is_slow_is_left_behind_holds_nobody_up_and_catches_up_in_orde
 
 #[test]
 fn what_was_read_again_before_a_rewind_counts_for_nothing_after_it() {
-    let mut intake = Intake::new(2, Bounds { own: 0, shared: 1 }, 8);
+    let mut intake = Intake::new(2, Bounds { own: 0, shared: 1 }, 16);
     let mut nexts: Vec<_> =
-        (0..8).map(|offset| intake.take(0, 0, offset, from(&format!("u{offset}")))).collect();
+        (0..12).map(|offset| intake.take(0, 0, offset, from(&format!("u{offset}")))).collect();
     let reader = nexts.iter_mut().find_map(|next| next.behind.take()).unwrap();
     let mut running = nexts.remove(0).start;
-    for _ in 0..4 {
+    for _ in 0..8 {
         let work = running.pop().unwrap();
         running = intake.finish(&work, true).start;
     }
     let Wanted::Places(places) = intake.wanted(&reader) else { panic!("there is room") };
-    assert_eq!(places.iter().map(|place| place.offset).collect::<Vec<_>>(), [5, 6]);
-    assert_eq!(intake.take(0, 0, 6, from("u6")).jump, Some(Jump::Back));
+    assert_eq!(places.iter().map(|place| place.offset).collect::<Vec<_>>(), [9, 10]);
+    assert_eq!(intake.take(0, 0, 10, from("u10")).jump, Some(Jump::Back));
     let stale = places.iter().map(|place| Again { place: *place, record: Some(from("u")) });
     assert!(intake.read_again(&reader, stale.collect()).start.is_empty());
     let Wanted::Places(places) = intake.wanted(&reader) else { panic!("there is still room") };
-    assert_eq!(places, [Place { offset: 6, reading: 1 }]);
+    assert_eq!(places, [Place { offset: 10, reading: 1 }]);
 }
 
 #[test]
@@ -226,4 +226,19 @@ fn an_account_alone_waits_and_so_does_one_of_which_too_much_is_behind() {
         intake.take(0, 0, offset, from(&format!("u{offset}"))).pause
     });
     assert_eq!((paused, most), (Some(0), 130), "32 places for each record that memory has room for");
+}
+
+#[test]
+fn four_accounts_that_stand_still_hold_nobody_up_and_a_fifth_fills_the_memory() {
+    let mut intake = Intake::new(6, Bounds { own: 1, shared: 0 }, 32);
+    let mut offsets = 0..;
+    let mut stands_still = |account| {
+        let takes = (0..200).map(|user| {
+            let record = from(&format!("{account}-{user}"));
+            intake.take(account, 0, offsets.next().unwrap(), record).pause.is_some()
+        });
+        takes.filter(|paused| *paused).count()
+    };
+    assert_eq!([0, 1, 2, 3].map(&mut stands_still), [0; 4]);
+    assert_eq!(stands_still(4), 1);
 }

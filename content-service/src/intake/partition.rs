@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{assignment::Assignment, watermark::Watermark};
 
-/// One part in so many of a partition's memory is what an account may have that takes more than the others.
-const SHARES: usize = 4;
+/// One part in so many of a partition's memory is what an account may have once half of it is taken.
+const SHARES: usize = 8;
 /// So many places may be kept for each record in memory: at a hundred records a second, ten minutes of them.
 const PLACES: usize = 32;
 
