@@ -12,7 +12,7 @@ use std::{
 
 use rdkafka::{
     ClientConfig,
-    admin::{AdminClient, AdminOptions, NewPartitions},
+    admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication},
     client::DefaultClientContext,
 };
 use runtime::{
@@ -183,6 +183,14 @@ impl Cluster {
         let names = proto::ALL_TOPICS.map(|topic| kafka.topic(topic.name));
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         self.admin().delete_topics(&names, &AdminOptions::new()).await.ok();
+    }
+
+    /// Creates a topic with fewer partitions than usual, which nobody can take from it later.
+    pub(crate) async fn create_narrow(&self, topic: &str, partitions: i32) {
+        let copies = i32::try_from(self.nodes.len()).unwrap();
+        let narrow = NewTopic::new(topic, partitions, TopicReplication::Fixed(copies));
+        let made = self.admin().create_topics(&[narrow], &AdminOptions::new()).await.unwrap();
+        made.into_iter().for_each(|made| assert_eq!(made.as_deref(), Ok(topic)));
     }
 
     /// Gives a topic so many partitions.

@@ -261,10 +261,13 @@ impl Stand {
 
 /// The topics; and the one of the events, with as many partitions as it is to have.
 async fn topics(cluster: &Cluster, namespace: &str, partitions: i32) -> proto::Topic {
-    cluster.create_topics(namespace).await;
     let events = proto::Topic { partitions, ..proto::EVENTS };
-    if events != proto::EVENTS {
-        let name = cluster.kafka(Client::Test, namespace).topic(events.name);
+    let name = cluster.kafka(Client::Test, namespace).topic(events.name);
+    if partitions < proto::EVENTS.partitions {
+        cluster.create_narrow(&name, partitions).await;
+    }
+    cluster.create_topics(namespace).await;
+    if partitions > proto::EVENTS.partitions {
         cluster.widen(&name, partitions).await;
     }
     events

@@ -24,6 +24,10 @@ rows! {
         "the answers to 12 users of one account come byte by byte over 30 s, while both accounts go on: with the usual 64 places for sends, and with 8 (`concurrency.sends`)",
         "12 unknown, each arrived once, given up < 6 s, with 8 places < 10 s; sends in flight ≤ places; 99 in 100 replies of the other account < 1 s, and with 64 places those to the other users of the same one too",
         raises ["content_outcomes_total{outcome=\"unknown\""];
+    f59_the_platform_is_slow_for_one_account, 1, full,
+        "one partition; the platform takes half a second for one account, of which 2,800 users write within seconds; when a part of them is left behind, content-service is killed and comes back",
+        "until the kill 99 in 100 replies of the other account < 1 s; sent twice 0, unknown ≤ 64, everything else sent",
+        raises ["content_outcomes_total{outcome=\"unknown\""];
 }
 
 async fn f59_the_platform_is_slow(trial: &mut Trial<'_>) -> String {
@@ -113,4 +117,31 @@ fn at_once(stand: &Stand) -> usize {
     let begun: Vec<i64> = dripped.map(|arrival| arrival.received_at).collect();
     let from = |at: &i64| begun.iter().filter(|begun| (*at..at + GIVEN_UP_MS).contains(*begun)).count();
     begun.iter().map(from).max().unwrap_or(0)
+}
+
+async fn f59_the_platform_is_slow_for_one_account(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape { partitions: 1, ..Shape::default() }).await;
+    begins(&mut stand).await;
+    let slow = stand.pusher.accounts[0].name.clone();
+    let late = json!({"path": "send", "kind": "pass", "account": slow, "delay_ms": 500, "count": 1_000_000});
+    stand.script(late).await;
+    let load = stand.load();
+    for round in 0..4 {
+        stand.push_each(0, &format!("many{round}-"), 700).await;
+    }
+    let waits = async || Some(stand.counted("content_left_behind").await).filter(|behind| *behind >= 300.0);
+    let behind = until("a part of it is left behind", PROGRESS, waits).await;
+    load.goes_on(100).await;
+    let others = load.end().await;
+    stand.pushed.extend(others.iter().cloned());
+    let other: Vec<_> = others.into_iter().filter(|push| push.account != slow).collect();
+    stand.contents[0].take().expect("it runs").kill();
+    let since = Instant::now();
+    stand.staff().await;
+    let terms = Terms { costs: Costs::unknown(IN_FLIGHT), within: TAKEOVER, ..Terms::default() };
+    let report = stand.settles(since, terms).await;
+    let (sent, unknown, prompt) =
+        (report.count(End::Sent), report.count(End::Unknown), stand.reply_times(&other).p99());
+    assert!(prompt < PROMPT_MS && sent + unknown == report.events, "{prompt} ms; {report}");
+    format!("{behind} left behind, 99 in 100 replies of the other account within {prompt} ms; {report}")
 }
