@@ -60,7 +60,7 @@ impl Seat {
     async fn at(server: &str) -> Self {
         let wire = Wire::stopping(server).await;
         let url = format!("redis://{}", wire.address);
-        let redis = Redis::new(&RedisConfig { url, deadline: Duration::from_secs(2) }, "").unwrap();
+        let redis = Redis::new(&RedisConfig::new(url, Duration::from_secs(2)), "").unwrap();
         Self { wire, ledger: ledger(&redis) }
     }
 }

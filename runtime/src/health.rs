@@ -19,7 +19,7 @@ use prometheus_client::{
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::telemetry;
+use crate::{telemetry, tls};
 
 type Check = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
 
@@ -167,6 +167,7 @@ fn encoded(registry: &Registry) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     encode_registry(&mut text, registry)?;
     encode_registry(&mut text, &telemetry::REGISTRY)?;
+    encode_registry(&mut text, &tls::REGISTRY)?;
     encode_eof(&mut text)?;
     Ok(text)
 }

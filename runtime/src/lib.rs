@@ -9,6 +9,7 @@ pub mod process;
 pub mod redis;
 pub mod service;
 pub mod telemetry;
+pub mod tls;
 pub mod trace;
 
 /// Version of the code, as it stands in decisions and on `/livez`.

@@ -1,35 +1,36 @@
 //! Redis with a deadline on every call: whoever asks gets an answer or an error in time, never a hang.
 
+mod line;
+mod secure;
 mod server;
 
 use std::{
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use redis::{
-    Client, Cmd, FromRedisValue, IntoConnectionInfo as _, Pipeline, RedisFuture, Script, ScriptInvocation,
-    aio::{ConnectionManager, ConnectionManagerConfig},
-    io::tcp::TcpSettings,
+    Cmd, ConnectionAddr, FromRedisValue, IntoConnectionInfo as _, Pipeline, RedisFuture, Script,
+    ScriptInvocation,
 };
 
-use crate::config::Settings;
+use crate::{config::Settings, tls::TlsFiles};
+use line::Line;
 
 pub use server::{Server, TROUBLES, Trouble};
-
-/// A connection to a server that was demoted is made anew at most this often.
-const RENEW: Duration = Duration::from_secs(1);
 
 /// Where Redis is and how long a call may take.
 #[derive(Clone)]
 pub struct RedisConfig {
-    /// `redis://user:password@host:port/db`.
+    /// `redis://user:password@host:port/db`, or `rediss://` for TLS.
     pub url: String,
     /// Bound on every call, waiting for a connection included.
     pub deadline: Duration,
+    /// Files for TLS.
+    pub tls: TlsFiles,
 }
 
 impl std::fmt::Debug for RedisConfig {
@@ -40,26 +41,38 @@ impl std::fmt::Debug for RedisConfig {
 }
 
 impl RedisConfig {
+    /// No files for TLS.
+    #[must_use]
+    pub fn new(url: impl Into<String>, deadline: Duration) -> Self {
+        Self { url: url.into(), deadline, tls: TlsFiles::default() }
+    }
+
     /// Reads `redis.*`.
     pub fn read(settings: &mut Settings) -> Self {
-        let config = Self {
-            url: settings.get(
-                "redis.url",
-                "redis://127.0.0.1:6379".to_owned(),
-                "Where Redis is; `REDIS_URL` sets it too. It may hold a password, so it is never printed.",
-            ),
-            deadline: settings.get(
-                "redis.deadline",
-                Duration::from_millis(100),
-                "Bound on every call, waiting for a connection included.",
-            ),
+        let url = settings.get(
+            "redis.url",
+            "redis://127.0.0.1:6379".to_owned(),
+            "Where Redis is, `rediss://` with TLS; `REDIS_URL` sets it too. It may hold a password, so it is never printed.",
+        );
+        let deadline = settings.get(
+            "redis.deadline",
+            Duration::from_millis(100),
+            "Bound on every call, waiting for a connection included.",
+        );
+        let address = url.as_str().into_connection_info();
+        let secure = match address.as_ref().map(|info| info.addr()) {
+            Ok(ConnectionAddr::TcpTls { insecure: true, .. }) => {
+                settings.problem("redis.url", "asks for TLS with anybody: name who may vouch in redis.ca");
+                true
+            }
+            Ok(ConnectionAddr::TcpTls { .. }) => true,
+            Ok(_) => false,
+            Err(_) => {
+                settings.problem("redis.url", "is not an address such as redis://host:6379");
+                url.starts_with("rediss:")
+            }
         };
-        if config.url.starts_with("rediss:") {
-            settings.problem("redis.url", "asks for TLS, which is not in this build");
-        } else if config.url.as_str().into_connection_info().is_err() {
-            settings.problem("redis.url", "is not an address such as redis://host:6379");
-        }
-        config
+        Self { url, deadline, tls: TlsFiles::read(settings, "redis", "Redis", secure) }
     }
 }
 
@@ -92,22 +105,10 @@ pub enum RedisError {
     },
 }
 
-fn healing(client: &Client, deadline: Duration) -> Result<ConnectionManager, RedisError> {
-    let config = ConnectionManagerConfig::new()
-        .set_response_timeout(Some(deadline))
-        .set_connection_timeout(Some(Duration::from_secs(1)))
-        .set_min_delay(Duration::from_millis(20))
-        .set_max_delay(Duration::from_millis(250))
-        .set_number_of_retries(20);
-    ConnectionManager::new_lazy_with_config(client.clone(), config).map_err(RedisError::from)
-}
-
 /// A connection that heals itself, and is made anew when its server has become a replica. Clones share it.
 #[derive(Clone)]
 pub struct Redis {
-    client: Client,
-    /// And when it was made.
-    connection: Arc<RwLock<(ConnectionManager, Instant)>>,
+    line: Arc<Line>,
     deadline: Duration,
     namespace: Arc<str>,
     trips: Arc<AtomicU64>,
@@ -120,18 +121,14 @@ impl std::fmt::Debug for Redis {
 }
 
 impl Redis {
-    /// Connects with the first call; needs a tokio runtime. Keys get `namespace` in front.
+    /// Connects with the first call; needs a tokio runtime. Keys get `namespace` in front. With TLS its files are looked at again and
+    /// again, and what they hold then is what new connections are made with.
     ///
     /// # Errors
-    /// The address is none.
+    /// The address is none, or a file for TLS cannot be used.
     pub fn new(config: &RedisConfig, namespace: &str) -> Result<Self, RedisError> {
-        let info = config.url.as_str().into_connection_info().map_err(RedisError::from)?;
-        let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        let client = Client::open(info).map_err(RedisError::from)?;
-        let connection = healing(&client, config.deadline)?;
         Ok(Self {
-            client,
-            connection: Arc::new(RwLock::new((connection, Instant::now()))),
+            line: Line::new(config)?,
             deadline: config.deadline,
             namespace: namespace.into(),
             trips: Arc::default(),
@@ -155,7 +152,7 @@ impl Redis {
     /// # Errors
     /// [`RedisError`]; after `Late` and `Away` a write may have been applied.
     pub async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {
-        let mut connection = self.connection();
+        let mut connection = self.line.connection();
         self.timed(Box::pin(async move { command.query_async(&mut connection).await })).await
     }
 
@@ -164,7 +161,7 @@ impl Redis {
     /// # Errors
     /// [`RedisError`]; after `Late` and `Away` the writes may have been applied.
     pub async fn pipeline<T: FromRedisValue>(&self, commands: &Pipeline) -> Result<T, RedisError> {
-        let mut connection = self.connection();
+        let mut connection = self.line.connection();
         self.timed(Box::pin(async move { commands.query_async(&mut connection).await })).await
     }
 
@@ -179,7 +176,7 @@ impl Redis {
     ) -> Result<T, RedisError> {
         let mut invocation = script.prepare_invoke();
         keys_and_arguments(&mut invocation);
-        let mut connection = self.connection();
+        let mut connection = self.line.connection();
         self.timed(Box::pin(async move { invocation.invoke_async(&mut connection).await })).await
     }
 
@@ -200,7 +197,7 @@ impl Redis {
         let mut both = Pipeline::with_capacity(2);
         both.invoke_script(&invocation);
         both.cmd("WAIT").arg(replicas).arg(u64::try_from(within.as_millis()).unwrap_or(u64::MAX));
-        let mut connection = self.connection();
+        let mut connection = self.line.connection();
         // In one go: what WAIT waits for is what its own connection has written.
         let call = async move {
             let answered = both.query_async::<(T, u32)>(&mut connection).await;
@@ -217,31 +214,13 @@ impl Redis {
         Ok(answer)
     }
 
-    fn connection(&self) -> ConnectionManager {
-        self.connection.read().unwrap_or_else(PoisonError::into_inner).0.clone()
-    }
-
-    /// The server was demoted: whoever is master now is found by the name in the address, with a new connection.
-    fn reconnect(&self) {
-        let mut held = self.connection.write().unwrap_or_else(PoisonError::into_inner);
-        if held.1.elapsed() < RENEW {
-            return;
-        }
-        if let Ok(new) = healing(&self.client, self.deadline) {
-            *held = (new, Instant::now());
-        }
-    }
-
     async fn timed<T>(&self, call: RedisFuture<'_, T>) -> Result<T, RedisError> {
         self.trips.fetch_add(1, Ordering::Relaxed);
-        match tokio::time::timeout(self.deadline, call).await {
-            Ok(answer) => answer.map_err(RedisError::from).inspect_err(|error| {
-                if matches!(error, RedisError::Refused { code, .. } if code == "READONLY") {
-                    self.reconnect();
-                }
-            }),
+        let answer = match tokio::time::timeout(self.deadline, call).await {
+            Ok(answer) => answer.map_err(RedisError::from),
             Err(_) => Err(RedisError::Late(self.deadline)),
-        }
+        };
+        answer.map_err(|error| self.line.failed(error))
     }
 }
 
@@ -252,7 +231,7 @@ impl From<redis::RedisError> for RedisError {
                 code: code.to_owned(),
                 message: error.detail().unwrap_or_default().to_owned(),
             },
-            None => Self::Away(error.category().to_owned()),
+            None => Self::Away(secure::cause(&error).unwrap_or_else(|| error.category().to_owned())),
         }
     }
 }

@@ -28,7 +28,7 @@ fn unknown(event_id: &str, user: &str) -> Unknown {
 async fn unknown_ends_are_listed_and_decided_without_naming_anybody() {
     let server = RedisServer::start().await.unwrap();
     let (url, deadline) = (server.url(), Duration::from_secs(2));
-    let redis = Redis::new(&RedisConfig { url: url.clone(), deadline }, "").unwrap();
+    let redis = Redis::new(&RedisConfig::new(url.clone(), deadline), "").unwrap();
     let (desk, now_ms) = (Desk::new(redis.clone()), Clock::system().now_ms());
     let ask = |arguments: &'static [&'static str]| {
         let url = url.clone();
@@ -83,7 +83,7 @@ fn a_redis_that_is_away_is_named_without_its_password() {
 /// A Redis whose desk holds one event.
 async fn redis_with(event: &str) -> RedisServer {
     let server = RedisServer::start().await.unwrap();
-    let config = RedisConfig { url: server.url(), deadline: Duration::from_secs(2) };
+    let config = RedisConfig::new(server.url(), Duration::from_secs(2));
     Desk::new(Redis::new(&config, "").unwrap()).note(&unknown(event, "wx1:o-1"), None).await.unwrap();
     server
 }

@@ -222,8 +222,10 @@ async fn a_service_tells_all_that_is_wrong_with_its_settings_and_binds_nothing()
         ),
         (
             "profile-service",
-            format!("[grpc]\n{listen}\nmax_connection_age = \"long\"\n[cache]\nbytes = -1\nsize = 2\n"),
-            vec![":3: grpc.max_connection_age", ":5: cache.bytes", ":6: cache.size"],
+            format!(
+                "[grpc]\n{listen}\nmax_connection_age = \"long\"\n[cache]\nbytes = -1\nsize = 2\n[redis]\nurl = \"rediss://r\"\nca = \"/nowhere\"\n"
+            ),
+            vec![":3: grpc.max_connection_age", ":5: cache.bytes", ":6: cache.size", ":9: redis.ca"],
         ),
         (
             "content-service",

@@ -199,7 +199,7 @@ const PLANS: [&[Disturbance]; 8] = {
 /// Swaps that others had been quicker with, answers that were lost, tokens that died.
 async fn schedule(seed: u64, server: &str) -> [usize; 3] {
     let wire = Wire::to(server).await;
-    let config = RedisConfig { url: format!("redis://{}", wire.address), deadline: Duration::from_secs(5) };
+    let config = RedisConfig::new(format!("redis://{}", wire.address), Duration::from_secs(5));
     let stops = Stops(Arc::new(watch::Sender::new(BTreeMap::new())));
     let (platform, address, serving) = Platform::start(stops.clone()).await;
     let mut random = StdRng::seed_from_u64(seed);

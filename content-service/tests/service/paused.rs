@@ -81,7 +81,7 @@ async fn a_send_that_is_fenced_off_is_counted_once() {
 async fn an_answer_that_was_slept_over_counts_from_its_question() {
     let (server, mine, clock) = (RedisServer::start().await, Assignment::new(1), Clock::system());
     let gate = Gate::before(&server.config().url).await;
-    let config = RedisConfig { url: format!("redis://{}", gate.address), deadline: Duration::from_secs(60) };
+    let config = RedisConfig::new(format!("redis://{}", gate.address), Duration::from_secs(60));
     let terms = Terms { ttl: Duration::from_secs(3600), lease: Duration::from_secs(60), replicas: 0 };
     let ledger = Ledger::new(Redis::new(&config, "").unwrap(), terms, clock.clone(), Metrics::default());
     let place = ledger.place("wx:o", "e", "me".to_owned());

@@ -86,7 +86,7 @@ impl RedisServer {
     }
 
     pub(crate) fn config(&self) -> RedisConfig {
-        RedisConfig { url: format!("redis://127.0.0.1:{}", self.port), deadline: Duration::from_millis(100) }
+        RedisConfig::new(format!("redis://127.0.0.1:{}", self.port), Duration::from_millis(100))
     }
 
     /// How often decisions were looked for at the desk since it was started.

@@ -54,7 +54,7 @@ impl Server {
 
     pub(crate) fn config(&self) -> RedisConfig {
         let url = format!("redis://127.0.0.1:{}", self.port);
-        RedisConfig { url, deadline: Duration::from_millis(100) }
+        RedisConfig::new(url, Duration::from_millis(100))
     }
 
     pub(crate) fn connect(&self) -> Redis {

@@ -7,7 +7,10 @@ use std::{
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
-use runtime::kafka::{GroupProtocol, Kafka};
+use runtime::{
+    kafka::{GroupProtocol, Kafka},
+    tls::TlsFiles,
+};
 use serde::Deserialize;
 
 use super::{Usage, usage};
@@ -31,12 +34,30 @@ pub struct KafkaFlags {
 /// Flags that say where the ledger's Redis is.
 #[derive(Args, Clone, Debug, Default)]
 pub struct RedisFlags {
-    /// The ledger's Redis, `redis://host:port`. Without it: a running `yingbin up`, then `REDIS_URL`.
+    /// The ledger's Redis, `redis://host:port`, `rediss://` with TLS. Without it: a running `yingbin up`, then `REDIS_URL`.
     #[arg(long, value_name = "URL")]
     pub redis: Option<String>,
+    /// The authorities (PEM) that may vouch for Redis; without it: the public ones.
+    #[arg(long, value_name = "FILE")]
+    pub redis_ca: Option<PathBuf>,
+    /// The own certificate (PEM), where Redis asks for one.
+    #[arg(long, value_name = "FILE", requires = "redis_key")]
+    pub redis_certificate: Option<PathBuf>,
+    /// The key (PEM) of the own certificate.
+    #[arg(long, value_name = "FILE", requires = "redis_certificate")]
+    pub redis_key: Option<PathBuf>,
     /// The installation's `namespace`, if it has one.
     #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true)]
     pub namespace: String,
+}
+
+impl RedisFlags {
+    /// The files for TLS.
+    #[must_use]
+    pub fn tls(&self) -> TlsFiles {
+        let Self { redis_ca, redis_certificate, redis_key, .. } = self.clone();
+        TlsFiles { ca: redis_ca, certificate: redis_certificate, key: redis_key }
+    }
 }
 
 /// Flags that say where profile-service is.

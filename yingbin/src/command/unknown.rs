@@ -73,7 +73,11 @@ pub async fn run(command: UnknownCommand, now_ms: i64) -> anyhow::Result<ExitCod
 
 /// And where it is, without a password.
 fn desk(flags: &RedisFlags) -> anyhow::Result<(Desk, String)> {
-    let config = RedisConfig { url: Servers::find()?.redis(flags)?, deadline: Duration::from_secs(5) };
+    let tls = flags.tls();
+    let files = |error| Usage::new(format!("--redis-{error}"));
+    tls.load().map_err(files)?;
+    let config =
+        RedisConfig { tls, ..RedisConfig::new(Servers::find()?.redis(flags)?, Duration::from_secs(5)) };
     let none = || Usage::new("the address of Redis is none: write it as redis://host:port");
     let address = config.url.as_str().into_connection_info().map_err(|_| none())?.addr().to_string();
     let redis = Redis::new(&config, &flags.namespace).map_err(|_| none())?;

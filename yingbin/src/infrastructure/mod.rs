@@ -82,7 +82,7 @@ impl Infrastructure {
             let reach = format!("kafka at {} cannot be used", kafka.bootstrap);
             topics::create(&kafka, 1).await.context(reach)?;
         }
-        let redis = RedisConfig { url, deadline: Duration::from_millis(100) };
+        let redis = RedisConfig::new(url, Duration::from_millis(100));
         let infrastructure =
             Self { kafka, redis, embedded_kafka, redis_server, scratch: tempfile::tempdir()? };
         infrastructure.reach_redis().await?;

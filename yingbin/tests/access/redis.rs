@@ -42,7 +42,7 @@ const RULING: [&str; 12] = [
 /// A server with users, as one of them sees it.
 pub(super) fn seen_by(server: &RedisServer, user: &str, namespace: &str) -> Redis {
     let (url, deadline) = (server.url_of(user, &password(user)), Duration::from_secs(5));
-    Redis::new(&RedisConfig { url, deadline }, namespace).unwrap()
+    Redis::new(&RedisConfig::new(url, deadline), namespace).unwrap()
 }
 
 /// The file as it is for an installation with a namespace.
@@ -105,7 +105,7 @@ async fn nobody_but_an_administrator_rules_redis() {
             assert!(!may(&redis, &words).await, "{user} {command}");
         }
     }
-    let config = RedisConfig { url: server.url(), deadline: Duration::from_secs(5) };
+    let config = RedisConfig::new(server.url(), Duration::from_secs(5));
     assert!(!may(&Redis::new(&config, "").unwrap(), &["PING"]).await, "who gives no name may do nothing");
     let admin = seen_by(&server, "admin", "");
     for (user, command) in [("content-service", "WAIT 1 50"), ("replica", "PSYNC ? -1")] {

@@ -122,7 +122,7 @@ async fn answers(stand: &Stand) -> Vec<Answer> {
 
 /// A client of the server itself, with the patience of a test.
 pub(crate) fn redis(stand: &Stand) -> Redis {
-    let config = RedisConfig { url: stand.redis.url(), deadline: Duration::from_secs(10) };
+    let config = RedisConfig::new(stand.redis.url(), Duration::from_secs(10));
     Redis::new(&config, &stand.kafka.namespace).unwrap()
 }
 

@@ -17,24 +17,30 @@ pub(crate) struct RedisServer {
     process: Option<Process>,
     folder: TempDir,
     port: u16,
-    /// Who may do what; without it everybody may do everything.
-    users: Option<PathBuf>,
+    options: Vec<String>,
+    /// Who looks whether it is there.
+    probe: &'static str,
 }
 
 impl RedisServer {
     /// Starts one that answers.
     pub(crate) async fn start() -> Self {
-        Self::start_with(None).await
+        Self::with(Vec::new()).await
     }
 
     /// One that takes its users from this file, a `probe` among them.
     pub(crate) async fn start_with_users(file: &Path) -> Self {
-        Self::start_with(Some(file.to_owned())).await
+        Self::begin(vec!["--aclfile".to_owned(), file.display().to_string()], "probe:any@").await
     }
 
-    async fn start_with(users: Option<PathBuf>) -> Self {
+    /// The same with options of the server's own.
+    pub(crate) async fn with(options: Vec<String>) -> Self {
+        Self::begin(options, "").await
+    }
+
+    async fn begin(options: Vec<String>, probe: &'static str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut server = Self { process: None, folder, port: free_port(), users };
+        let mut server = Self { process: None, folder, port: free_port(), options, probe };
         server.start_again().await;
         server
     }
@@ -56,35 +62,17 @@ impl RedisServer {
 
     /// Goes on with the same data; returns when it has loaded them.
     pub(crate) async fn start_again(&mut self) {
-        let (command, url) = match &self.users {
-            None => (self.open_to_all(), self.url()),
-            Some(file) => (self.with_users(file), self.url_of("probe", "any")),
-        };
+        let mut command = script("redis");
+        command.arg(self.folder.path().join("data")).arg(self.port.to_string()).args(&self.options);
+        let url = format!("redis://{}127.0.0.1:{}", self.probe, self.port);
         let process = self.process.insert(Process::start("redis", command, self.folder.path()));
-        let config = RedisConfig { url, deadline: Duration::from_millis(100) };
+        let config = RedisConfig::new(url, Duration::from_millis(100));
         let redis = Redis::new(&config, "").unwrap();
         let answers = async || {
             process.must_run();
             redis.query::<String>(&redis::cmd("PING")).await.ok()
         };
         until("redis answers", Duration::from_secs(30), answers).await;
-    }
-
-    fn open_to_all(&self) -> Command {
-        let mut command = script("redis");
-        command.arg(self.folder.path().join("data")).arg(self.port.to_string());
-        command
-    }
-
-    /// As `deploy/local/redis` starts it, and with users.
-    fn with_users(&self, file: &Path) -> Command {
-        let mut command = Command::new("bash");
-        command.args(["-c", r#"source "$0"; exec "$(find_redis)" "$@""#]);
-        command.arg(repository().join("deploy/local/common.sh")).arg("--aclfile").arg(file);
-        command.arg("--dir").arg(self.folder.path()).args(["--port", &self.port.to_string()]);
-        command.args(["--bind", "127.0.0.1", "--save", "", "--maxmemory-policy", "noeviction"]);
-        command.args(["--appendonly", "yes", "--appendfsync", "everysec"]);
-        command
     }
 
     /// Address for somebody who says who he is.

@@ -93,5 +93,5 @@ fn kafka(settings: &Settings) -> Kafka {
 }
 
 fn redis(settings: &Settings) -> RedisConfig {
-    RedisConfig { url: settings.redis.clone(), deadline: Duration::from_millis(100) }
+    RedisConfig::new(settings.redis.clone(), Duration::from_millis(100))
 }

@@ -143,7 +143,7 @@ fn latency(stand: &Stand, ms: u64) {
 }
 
 fn client(server: &RedisServer) -> Redis {
-    Redis::new(&RedisConfig { url: server.url(), deadline: Duration::from_secs(10) }, "").unwrap()
+    Redis::new(&RedisConfig::new(server.url(), Duration::from_secs(10)), "").unwrap()
 }
 
 async fn asks(redis: &Redis, words: &[&str]) -> String {
