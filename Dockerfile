@@ -3,10 +3,11 @@
 # Checked with hadolint (`make lint`); it has not been built with a container engine yet.
 
 FROM rust:1.95-slim-bookworm AS build
-# librdkafka is compiled from source, which takes a C++ compiler and make, of whatever version the distribution has.
+# librdkafka is compiled from source, which takes a C++ compiler and make, and against the distribution's OpenSSL, of whatever
+# version the distribution has.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends g++ make \
+    && apt-get install -y --no-install-recommends g++ libssl-dev make pkg-config \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
@@ -23,7 +24,7 @@ LABEL org.opencontainers.image.title="Yingbin" \
       org.opencontainers.image.licenses="Apache-2.0"
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates \
+    && apt-get install -y --no-install-recommends ca-certificates libssl3 \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --gid 65532 nonroot \
     && useradd --uid 65532 --gid 65532 --no-create-home --shell /usr/sbin/nologin nonroot \

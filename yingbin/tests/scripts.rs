@@ -93,8 +93,15 @@ fn without_root_everything_that_is_missing_is_named_at_once_with_what_brings_it(
     let ended = Machine::bare().set_up("test");
     let told = told(&ended);
     assert_eq!((ended.status.code(), ended.stdout.len()), (Some(1), 0), "{told}");
-    for missing in ["Rust with cargo", "a C compiler", "a C++ compiler", "GNU make", "redis-server", "Maven"]
-    {
+    for missing in [
+        "Rust with cargo",
+        "a C compiler",
+        "a C++ compiler",
+        "GNU make",
+        "OpenSSL 3",
+        "redis-server",
+        "Maven",
+    ] {
         let named = format!("  - {missing}");
         assert_eq!(told.matches(&named).count(), 1, "{missing}: {told}");
     }
@@ -115,7 +122,8 @@ fn what_only_root_can_install_is_named_with_debians_command() {
     let ended = machine.set_up("run");
     let told = told(&ended);
     assert_eq!(ended.status.code(), Some(1), "{told}");
-    assert!(told.contains("\n  sudo apt-get install -y g++ gcc make redis-server\n"), "{told}");
+    let command = "\n  sudo apt-get install -y g++ gcc libssl-dev make pkg-config redis-server\n";
+    assert!(told.contains(command), "{told}");
 }
 
 /// Package tools as Debian's: the machine has `libhave`, and its lists are too old until they are renewed.
@@ -144,13 +152,15 @@ fn debian(machine: &Machine) {
         "dpkg",
         &format!(
             "case $2 in\n*redis-tools_*) mkdir -p \"$3/usr/bin\" && printf '{program}\\n' >\"$3/usr/bin/redis-server\" && chmod +x \"$3/usr/bin/redis-server\" ;;\n\
-             *libnew_*) mkdir -p \"$3/usr/lib/new\" && touch \"$3/usr/lib/new/libnew.so.1\" ;;\nesac"
+             *libnew_*) mkdir -p \"$3/usr/lib/new\" && touch \"$3/usr/lib/new/libnew.so.1\" ;;\n\
+             *libssl-dev_*) mkdir -p \"$3/usr/include/openssl\" \"$3/usr/include/kind/openssl\" \"$3/usr/lib/kind\" &&\n\
+             touch \"$3/usr/include/openssl/ssl.h\" \"$3/usr/include/kind/openssl/conf.h\" \"$3/usr/lib/kind/\"lib{{ssl,crypto}}.a ;;\nesac"
         ),
     );
 }
 
 #[test]
-fn without_root_redis_is_unpacked_into_the_cache_with_the_libraries_that_the_machine_lacks_and_only_once() {
+fn without_root_redis_and_openssl_are_unpacked_into_the_cache_with_what_the_machine_lacks_and_only_once() {
     let machine = Machine::bare();
     debian(&machine);
     for tool in ["cargo", "cc", "c++", "make"] {
@@ -163,6 +173,12 @@ fn without_root_redis_is_unpacked_into_the_cache_with_the_libraries_that_the_mac
     let library = machine.path(".cache/redis/usr/lib/new");
     let said = String::from_utf8(server.stdout).unwrap();
     assert_eq!(said.trim(), format!("fake --version {}", library.canonicalize().unwrap().display()));
+
+    for file in ["include/openssl/ssl.h", "include/openssl/conf.h", "lib/libssl.a", "lib/libcrypto.a"] {
+        assert!(machine.path(".cache/openssl").join(file).is_file(), "{file}: {}", told(&ended));
+    }
+    let named = "\nOPENSSL_DIR = { value = \".cache/openssl\", relative = true }\n";
+    assert!(machine.read(".cargo/config.toml").contains(named), "{}", machine.read(".cargo/config.toml"));
 
     let asked = machine.read("asked");
     let fetched: Vec<&str> = asked.lines().filter(|line| line.contains(" download ")).collect();

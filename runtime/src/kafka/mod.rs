@@ -163,6 +163,9 @@ impl Kafka {
     }
 }
 
+/// What a client can prove with who it is, beside a certificate.
+const MECHANISMS: [&str; 3] = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"];
+
 fn properties_of(settings: &mut Settings, table: &str, meaning: &str) -> Vec<(String, String)> {
     let names = settings.keys(table).into_iter();
     let read = names.filter_map(|name| {
@@ -171,8 +174,10 @@ fn properties_of(settings: &mut Settings, table: &str, meaning: &str) -> Vec<(St
         if ClientConfig::new().set(&name, value.expose()).create_native_config().is_err() {
             // Without librdkafka's own words: they hold the value.
             settings.problem(&key, "librdkafka has no such property, or takes no such value");
-        } else if ["sasl.mechanism", "sasl.mechanisms"].contains(&&*name) && value.expose() != "PLAIN" {
-            settings.problem(&key, "is not in this build, which has PLAIN alone");
+        } else if ["sasl.mechanism", "sasl.mechanisms"].contains(&&*name)
+            && !MECHANISMS.contains(&value.expose())
+        {
+            settings.problem(&key, &format!("is not in this build, which has {}", MECHANISMS.join(", ")));
         }
         Some((name, value.expose().to_owned()))
     });
@@ -241,13 +246,13 @@ mod tests {
             "kafka.properties.sasl.pasword=hush",
             "kafka.properties.security.protocol=hush",
             "kafka.properties.client.rack=a",
-            "kafka.properties.sasl.mechanism=SCRAM-SHA-512",
+            "kafka.properties.sasl.mechanism=GSSAPI",
         ];
         let mut settings = Settings::load("gateway", None, [], &flags.map(str::to_owned));
         Kafka::read(&mut settings);
         let told = settings.finish().unwrap_err().to_string();
         let refused = "librdkafka has no such property, or takes no such value\n";
-        let absent = "is not in this build, which has PLAIN alone\n";
+        let absent = "is not in this build, which has PLAIN, SCRAM-SHA-256, SCRAM-SHA-512\n";
         let expected =
             [("sasl.mechanism", absent), ("sasl.pasword", refused), ("security.protocol", refused)]
                 .map(|(name, problem)| format!("--set: kafka.properties.{name}: {problem}"))

@@ -3,6 +3,7 @@
 
 #[path = "../../../runtime/src/tls/authority.rs"]
 mod authority;
+mod kafka;
 mod redis;
 #[path = "../faults/support.rs"]
 mod support;
