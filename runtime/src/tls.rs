@@ -2,7 +2,11 @@
 
 mod expiry;
 
-use std::{fs, io, path::PathBuf, sync::Arc};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use rustls::{
     RootCertStore,
@@ -121,6 +125,7 @@ impl std::fmt::Debug for Pem {
 }
 
 impl Pem {
+    /// Whether the certificates can be used, and the key is of the own one.
     fn check(&self) -> Result<(), TlsFileError> {
         let mut roots = RootCertStore::empty();
         for authority in self.ca.iter().map(|pem| certificates("ca", pem)) {
@@ -143,6 +148,16 @@ impl Pem {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) | Err(error) => Err(wrong("key", &format!("is not of the certificate: {error}"))),
         }
+    }
+}
+
+/// Whether a file that somebody else reads holds certificates that can be used; what is wrong, and what to do.
+pub(crate) fn check(path: &Path, holds: Holds) -> Result<(), String> {
+    let pem = fs::read(path).map_err(|error| unreadable(&error))?;
+    let found = certificates("", &pem).map_err(|error| error.wrong)?;
+    match holds {
+        Holds::Authorities => Ok(()),
+        Holds::OwnCertificate => check_own(&found, Clock::system().machine_ms() / 1000),
     }
 }
 

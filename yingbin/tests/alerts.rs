@@ -13,7 +13,10 @@ use std::{
 
 use content_service::metrics::Metrics;
 use proto::{Cleanup, reply::Reply};
-use runtime::health::{Health, admin};
+use runtime::{
+    health::{Health, admin},
+    tls::Holds,
+};
 use serde::Deserialize;
 use support::{Stand, repository};
 use tokio::net::TcpListener;
@@ -91,7 +94,7 @@ fn quotes(expr: &str) -> (Vec<&str>, String) {
 
 /// Names of our metrics in a text.
 fn metrics(text: &str) -> BTreeSet<&str> {
-    let ours = ["gateway_", "profile_", "content_", "process_"];
+    let ours = ["gateway_", "profile_", "content_", "process_", "cert_"];
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     words.filter(|word| ours.iter().any(|prefix| word.starts_with(prefix))).collect()
 }
@@ -108,6 +111,7 @@ fn happened() -> Metrics {
     metrics.blocked("");
     metrics.lost_to_retention(0, 1);
     metrics.accounts().alarming_code("", 0, "");
+    runtime::tls::watch(Path::new("certificate.pem"), Holds::OwnCertificate);
     metrics
 }
 

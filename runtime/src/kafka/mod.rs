@@ -13,6 +13,7 @@ mod topics;
 use std::{
     borrow::Cow,
     collections::HashMap,
+    path::Path,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -27,7 +28,11 @@ use rdkafka::{
 };
 use tokio::time::Instant;
 
-use crate::{config::Settings, telemetry::Seldom};
+use crate::{
+    config::Settings,
+    telemetry::Seldom,
+    tls::{self, Holds},
+};
 
 pub use again::read_again;
 pub use follow::{TableRecord, follow};
@@ -159,6 +164,9 @@ impl Kafka {
             .set("reconnect.backoff.max.ms", "500")
             .set("topic.metadata.propagation.max.ms", "5000");
         set_all(&mut config, &self.properties);
+        for (path, holds) in self.properties.iter().filter_map(|(name, value)| certificates(name, value)) {
+            tls::watch(path, holds);
+        }
         config
     }
 }
@@ -178,10 +186,24 @@ fn properties_of(settings: &mut Settings, table: &str, meaning: &str) -> Vec<(St
             && !MECHANISMS.contains(&value.expose())
         {
             settings.problem(&key, &format!("is not in this build, which has {}", MECHANISMS.join(", ")));
+        } else if let Some((path, holds)) = certificates(&name, value.expose())
+            && let Err(wrong) = tls::check(path, holds)
+        {
+            settings.problem(&key, &wrong);
         }
         Some((name, value.expose().to_owned()))
     });
     read.collect()
+}
+
+/// The file with certificates that a property names; authorities may also be in a folder, or be looked for.
+fn certificates<'a>(property: &str, value: &'a str) -> Option<(&'a Path, Holds)> {
+    let path = Path::new(value);
+    match property {
+        "ssl.ca.location" if value != "probe" && !path.is_dir() => Some((path, Holds::Authorities)),
+        "ssl.certificate.location" => Some((path, Holds::OwnCertificate)),
+        _ => None,
+    }
 }
 
 fn set_all(config: &mut ClientConfig, properties: &[(String, String)]) {
@@ -247,16 +269,22 @@ mod tests {
             "kafka.properties.security.protocol=hush",
             "kafka.properties.client.rack=a",
             "kafka.properties.sasl.mechanism=GSSAPI",
+            "kafka.properties.ssl.ca.location=/nowhere",
         ];
         let mut settings = Settings::load("gateway", None, [], &flags.map(str::to_owned));
         Kafka::read(&mut settings);
         let told = settings.finish().unwrap_err().to_string();
         let refused = "librdkafka has no such property, or takes no such value\n";
         let absent = "is not in this build, which has PLAIN, SCRAM-SHA-256, SCRAM-SHA-512\n";
-        let expected =
-            [("sasl.mechanism", absent), ("sasl.pasword", refused), ("security.protocol", refused)]
-                .map(|(name, problem)| format!("--set: kafka.properties.{name}: {problem}"))
-                .concat();
+        let unread = "the file cannot be read: No such file or directory (os error 2)\n";
+        let expected = [
+            ("sasl.mechanism", absent),
+            ("sasl.pasword", refused),
+            ("security.protocol", refused),
+            ("ssl.ca.location", unread),
+        ]
+        .map(|(name, problem)| format!("--set: kafka.properties.{name}: {problem}"))
+        .concat();
         assert_eq!(told, expected);
     }
 }

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use runtime::{clock::Clock, kafka::Kafka};
+use runtime::{clock::Clock, kafka::Kafka, tls::TlsFiles};
 use serde_json::{Value, json};
 use simulator::Simulator;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -25,8 +25,10 @@ use crate::{
     proxy::Proxy,
     service::Service,
     support::{
+        authority::GOOD,
         processes::{free_port, repository},
         redis::RedisServer,
+        secure::Certificates,
     },
 };
 
@@ -72,6 +74,9 @@ pub(crate) struct Stand {
     /// When something was last done that may keep Kafka from taking records, Unix milliseconds.
     pub(crate) kafka_touched: Arc<AtomicI64>,
     pub(crate) redis: RedisServer,
+    /// Where Redis is reached over TLS.
+    pub(crate) certificates: Option<Certificates>,
+    redis_files: Option<TlsFiles>,
     pub(crate) pusher: Arc<Pusher>,
     platform: String,
     pub(crate) edges: Edges,
@@ -106,7 +111,15 @@ impl Stand {
     ) -> Self {
         let _installed = rustls::crypto::ring::default_provider().install_default();
         let events = topics(cluster, namespace, shape.partitions).await;
-        let redis = RedisServer::start().await;
+        let certificates = shape.tls.then(Certificates::new);
+        let (redis, redis_port) = match &certificates {
+            Some(certificates) => (certificates.server("yes").await, certificates.port),
+            None => {
+                let redis = RedisServer::start().await;
+                let port = redis.port();
+                (redis, port)
+            }
+        };
         let profile_port = free_port();
         let gateway_ports: Vec<u16> = (0..shape.gateways).map(|_| free_port()).collect();
         let push = Proxy::before(gateway_ports.iter().map(|port| local(*port)).collect()).await;
@@ -116,7 +129,7 @@ impl Stand {
             let playbook = PLAYBOOK.replace("ACCOUNT", &account.name);
             fs::write(folder.join(format!("{}.yaml", account.name)), playbook).unwrap();
         }
-        let edges = Edges::before(push, platform, redis.port(), profile_port).await;
+        let edges = Edges::before(push, platform, redis_port, profile_port).await;
         let clients = match shape.names {
             true => [Client::Named; 3],
             false => [Client::Gateway, Client::Content, Client::Profile],
@@ -127,6 +140,8 @@ impl Stand {
             events,
             kafka_touched: cluster.touched(),
             redis,
+            redis_files: certificates.as_ref().map(|own| own.showing(&own.authority, GOOD)),
+            certificates,
             pusher: Arc::new(Pusher::new(simulator, accounts, shape.users)),
             platform: format!("http://{platform}"),
             edges,

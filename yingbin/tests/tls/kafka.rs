@@ -4,12 +4,10 @@ use std::{fmt::Write as _, fs, process::Output, sync::Arc, time::Duration};
 
 use runtime::{config::Settings, kafka::Kafka};
 
-use crate::{
+use crate::support::{
     authority::{Authority, Folder, GOOD},
-    support::{
-        kafka,
-        processes::{Process, binary, free_port, script, until, within},
-    },
+    kafka,
+    processes::{Process, binary, free_port, script, until, within},
 };
 
 /// Longest wait for a node that starts.

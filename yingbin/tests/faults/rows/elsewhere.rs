@@ -110,7 +110,7 @@ pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
     ),
     (
         "F76",
-        "TLS to Kafka and Redis, a rotation without restart and an alarm 14 days before the end do not exist; TLS to the platform: `wechat/src/api/connect/tests.rs::a_certificate_that_nobody_vouches_for_is_refused`, `wechat/src/api/connect/tests.rs::tls_carries_bytes_and_counts_them_without_its_own` and `wechat/tests/api/main.rs::a_server_that_never_finishes_tls_is_not_sent`",
+        "beside the row: files that cannot be used or hold an expired certificate end a service at its start: `runtime/src/tls/tests.rs::files_that_cannot_be_used_are_told_with_what_to_do_and_without_what_is_in_them`; what is said of each certificate that is refused: `yingbin/tests/tls/redis.rs::whom_the_authority_vouches_for_is_spoken_to_and_nobody_else` and `yingbin/tests/tls/redis.rs::a_server_that_wants_a_certificate_gets_the_own_one_and_what_it_does_not_take_is_told`; the time of the end, and the alarm 14 days before it: `runtime/src/tls/tests.rs::the_end_of_a_certificate_is_told_and_follows_its_file`, with `deploy/alerts/tests.yaml`. Certificates to Kafka are taken in `yingbin/tests/tls/kafka.rs::whoever_shows_the_right_certificate_or_says_the_right_password_is_let_in_and_nobody_else`; librdkafka reads its files when a client is made, so their rotation is a restart, which F77 tries without TLS. TLS to the platform: `wechat/src/api/connect/tests.rs::a_certificate_that_nobody_vouches_for_is_refused`, `wechat/src/api/connect/tests.rs::tls_carries_bytes_and_counts_them_without_its_own` and `wechat/tests/api/main.rs::a_server_that_never_finishes_tls_is_not_sent`",
     ),
     (
         "F80",

@@ -1,5 +1,6 @@
 //! The faults, one row each, named by their id in the specification.
 
+mod certificates;
 mod death;
 mod edge;
 pub(crate) mod elsewhere;
@@ -97,6 +98,7 @@ pub(crate) fn all() -> Vec<Row> {
         spool::rows(),
         strain::rows(),
         hot::rows(),
+        certificates::rows(),
     ];
     all.into_iter().flatten().collect()
 }

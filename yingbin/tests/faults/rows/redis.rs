@@ -49,20 +49,20 @@ rows! {
 }
 
 /// What had arrived when Redis went, and how many sends were under way.
-struct Gone {
+pub(super) struct Gone {
     arrived: usize,
     under_way: usize,
 }
 
 impl Gone {
-    async fn now(stand: &Stand) -> Self {
+    pub(super) async fn now(stand: &Stand) -> Self {
         // In this order: what arrives between the two looks was not under way any more at the second.
         let under_way = stand.sends_in_flight().await;
         Self { arrived: stand.arrived(), under_way }
     }
 
     /// What has arrived since: those that were under way, and no more.
-    fn few_arrive(&self, stand: &Stand) -> String {
+    pub(super) fn few_arrive(&self, stand: &Stand) -> String {
         let (meanwhile, under_way) = (stand.arrived() - self.arrived, self.under_way);
         assert!(
             meanwhile <= under_way,

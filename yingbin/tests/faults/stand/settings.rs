@@ -2,10 +2,10 @@
 
 use std::{fs, sync::atomic::Ordering};
 
-use runtime::{clock::Clock, kafka::Kafka};
+use runtime::{clock::Clock, kafka::Kafka, tls::TlsFiles};
 use yingbin::example::Account;
 
-use super::{Edges, SECRET, Shape, Stand, local};
+use super::{Edges, SECRET, Stand, local};
 use crate::{
     cluster,
     proxy::Proxy,
@@ -30,6 +30,18 @@ impl Stand {
     fn at(&self, edge: &Proxy, name: &str) -> String {
         let address = edge.address();
         if self.shape.names { format!("{name}.test:{}", address.port()) } else { address.to_string() }
+    }
+
+    /// The table of Redis, at an edge.
+    fn redis(&self, edge: &Proxy) -> String {
+        let (at, more) = (self.at(edge, "redis"), self.shape.redis);
+        let Some(TlsFiles { ca, certificate, key }) = &self.redis_files else {
+            return format!("[redis]\nurl = 'redis://{at}'\n{more}\n");
+        };
+        let files = [("ca", ca), ("certificate", certificate), ("key", key)].into_iter();
+        let files =
+            files.filter_map(|(name, path)| Some(format!("{name} = '{}'\n", path.as_ref()?.display())));
+        format!("[redis]\nurl = 'rediss://{at}'\n{}{more}\n", files.collect::<String>())
     }
 
     pub(super) fn launch(
@@ -80,9 +92,8 @@ impl Stand {
     }
 
     pub(super) fn profile_settings(&self) -> String {
-        let (port, redis) = (local(self.profile_port), self.at(&self.edges.memory, "redis"));
-        let Shape { profile, redis: more, .. } = self.shape;
-        format!("[grpc]\nlisten = '{port}'\n{profile}\n[redis]\nurl = 'redis://{redis}'\n{more}\n")
+        let (port, redis) = (local(self.profile_port), self.redis(&self.edges.memory));
+        format!("[grpc]\nlisten = '{port}'\n{}\n{redis}", self.shape.profile)
     }
 
     pub(super) fn content_settings(&self) -> String {
@@ -99,10 +110,9 @@ impl Stand {
             )
         });
         format!(
-            "[delivery]\ncheck_right = false\n[redis]\nurl = 'redis://{}'\n{}\n[profile]\nendpoint = 'http://{}'\n\
+            "[delivery]\ncheck_right = false\n{}[profile]\nendpoint = 'http://{}'\n\
              [links]\nsecret = '{SECRET}'\nbase_url = 'http://{}'\n{}{}",
-            self.at(ledger, "redis"),
-            self.shape.redis,
+            self.redis(ledger),
             self.at(enrich, "profile"),
             push.address(),
             self.shape.content,
