@@ -4,7 +4,7 @@ mod read;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
-use runtime::{config::Secret, kafka::Kafka, redis::RedisConfig};
+use runtime::{config::Secret, kafka::Kafka, redis::RedisConfig, tls::TlsFiles};
 use wechat::account::{AccountKind, RuleSet};
 
 use crate::lanes::Bounds;
@@ -61,8 +61,10 @@ pub struct Keeping {
 /// The way to the profiles.
 #[derive(Clone, Debug)]
 pub struct Profile {
-    /// `http://host:port`, several separated by commas; a name with many addresses is balanced over all.
+    /// `http://host:port` or `https://…`, several separated by commas; a name with many addresses is balanced over all.
     pub endpoint: String,
+    /// Files for TLS.
+    pub tls: TlsFiles,
     /// For one answer; later, the neutral edition is sent.
     pub deadline: Duration,
 }

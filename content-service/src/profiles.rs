@@ -6,6 +6,7 @@ mod call;
 
 use std::{fmt, time::Duration};
 
+use anyhow::anyhow;
 use proto::{
     event::Event,
     profile::{
@@ -13,14 +14,21 @@ use proto::{
         profile_service_client::ProfileServiceClient, record_request::What,
     },
 };
-use runtime::trace::TraceParent;
+use runtime::{
+    tls::{Pem, TlsFileError, TlsFiles},
+    trace::TraceParent,
+};
 use tokio::{
     sync::{mpsc::Sender, oneshot},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
-use tonic::{Code, Status, transport::Channel};
+use tonic::{
+    Code, Status,
+    transport::{Certificate, Channel, ClientTlsConfig, Identity},
+};
 
+use crate::config;
 use addresses::{AddressChange, LOOK_UP, addresses, host_and_port, look_up};
 use batches::{Batches, Full};
 use call::Asked;
@@ -66,22 +74,24 @@ impl fmt::Debug for Profiles {
 }
 
 impl Profiles {
-    /// A client for the addresses in `endpoint` (`http://host:port`, separated by commas), and the task that keeps looking
-    /// the names up. Connects with the first call.
+    /// A client for the addresses of `config`, and the task that keeps looking the names up. Connects with the first call.
     ///
     /// # Errors
-    /// An address that is none.
+    /// An address that is none, or a file for TLS that cannot be used.
     pub fn new(
-        endpoint: &str,
-        deadline: Duration,
+        config: &config::Profile,
         shutdown: CancellationToken,
-    ) -> anyhow::Result<(Self, impl Future<Output = ()> + Send + 'static)> {
-        let names = endpoint.split(',').map(host_and_port).collect::<anyhow::Result<Vec<String>>>()?;
-        let (profiles, changes) = Self::balanced(deadline);
+    ) -> anyhow::Result<(Self, impl Future<Output = ()> + Send + use<>)> {
+        let addressed = config.endpoint.split(',').map(host_and_port);
+        let names = addressed.collect::<anyhow::Result<Vec<String>>>()?;
+        let (profiles, changes) = Self::balanced(config.deadline);
+        let secure = config.endpoint.trim().starts_with("https://");
+        let secure =
+            secure.then(|| tls(&config.tls)).transpose().map_err(|error| anyhow!("profile.{error}"))?;
         let watch = async move {
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                () = look_up(names, changes, addresses, LOOK_UP) => {}
+                () = look_up(names, secure, changes, addresses, LOOK_UP) => {}
             }
         };
         Ok((profiles, watch))
@@ -147,6 +157,23 @@ impl Profiles {
             answered => answered,
         }
     }
+}
+
+/// TLS to profile-service as the files say.
+///
+/// # Errors
+/// A file cannot be used.
+pub fn tls(files: &TlsFiles) -> Result<ClientTlsConfig, TlsFileError> {
+    let Pem { ca, own } = files.load()?;
+    files.watch();
+    let config = match ca {
+        Some(ca) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca)),
+        None => ClientTlsConfig::new().with_webpki_roots(),
+    };
+    Ok(match own {
+        Some((certificate, key)) => config.identity(Identity::from_pem(certificate, key)),
+        None => config,
+    })
 }
 
 async fn once<Q: Send + 'static, A: Send + 'static>(

@@ -127,7 +127,7 @@ fn followed(deadline: Duration) -> (Profiles, Resolver) {
         let found = asked.lock().unwrap().clone();
         async move { found.map_err(io::Error::from) }
     };
-    tokio::spawn(look_up(vec!["profile:50051".to_owned()], changes, find, Duration::from_millis(5)));
+    tokio::spawn(look_up(vec!["profile:50051".to_owned()], None, changes, find, Duration::from_millis(5)));
     (profiles, resolver)
 }
 

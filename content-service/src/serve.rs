@@ -141,8 +141,7 @@ fn rooms(
     shutdown: &CancellationToken,
     last: &CancellationToken,
 ) -> anyhow::Result<(Rooms, [BoxFuture<'static, ()>; 2])> {
-    let (profiles, looking_up) =
-        Profiles::new(&config.profile.endpoint, config.profile.deadline, shutdown.clone())?;
+    let (profiles, looking_up) = Profiles::new(&config.profile, shutdown.clone())?;
     let (closer, closing) = Closer::new(redis.clone(), metrics.clone(), last.clone());
     let lease = config.delivery.lease();
     let terms = Terms { ttl: LEDGER_TTL, lease, replicas: config.keeping.replicas };

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use runtime::{config::Settings, kafka::Kafka, redis::RedisConfig};
+use runtime::{config::Settings, kafka::Kafka, redis::RedisConfig, tls::TlsFiles};
 
 /// The settings of the service.
 #[derive(Clone, Debug)]
@@ -26,22 +26,45 @@ pub struct Grpc {
     pub listen: SocketAddr,
     /// A connection is asked to end after so long, so that new replicas get their share.
     pub max_connection_age: Duration,
+    /// Who asks is told what can be called.
+    pub reflection: bool,
+    /// Without a certificate: no TLS.
+    pub tls: TlsFiles,
+}
+
+impl Grpc {
+    /// Without TLS; all else as it is by default.
+    #[must_use]
+    pub fn on(listen: SocketAddr) -> Self {
+        let max_connection_age = Duration::from_secs(300);
+        Self { listen, max_connection_age, reflection: true, tls: TlsFiles::default() }
+    }
+
+    fn read(settings: &mut Settings) -> Self {
+        let default = Self::on(([0, 0, 0, 0], 50051).into());
+        Self {
+            listen: settings.get("grpc.listen", default.listen, "Where gRPC is served."),
+            max_connection_age: settings.get(
+                "grpc.max_connection_age",
+                default.max_connection_age,
+                "A connection is asked to end after so long, so that new replicas get their share of the calls.",
+            ),
+            reflection: settings.get(
+                "grpc.reflection",
+                default.reflection,
+                "Whoever asks is told what can be called (gRPC reflection).",
+            ),
+            tls: TlsFiles::read_server(settings, "grpc"),
+        }
+    }
 }
 
 impl Config {
     /// Reads the settings.
     pub fn read(settings: &mut Settings) -> Self {
         let any = |port| SocketAddr::from(([0, 0, 0, 0], port));
-        let grpc = Grpc {
-            listen: settings.get("grpc.listen", any(50051), "Where gRPC is served."),
-            max_connection_age: settings.get(
-                "grpc.max_connection_age",
-                Duration::from_secs(300),
-                "A connection is asked to end after so long, so that new replicas get their share of the calls.",
-            ),
-        };
         Self {
-            grpc,
+            grpc: Grpc::read(settings),
             admin_listen: settings.get("admin.listen", any(9091), "Where probes and metrics are served."),
             kafka: Kafka::read(settings),
             redis: RedisConfig::read(settings),

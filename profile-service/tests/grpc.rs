@@ -334,6 +334,21 @@ async fn reflection_lists_the_service_in_both_versions() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_reflection_nobody_is_told_what_can_be_called_and_all_else_goes_on() {
+    use tonic_reflection::pb::v1::{
+        ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+    };
+    let (redis, cluster) = (Server::start().await, cluster());
+    let service = Service::reflecting(&redis, kafka(&cluster), false).await;
+    let asked = tokio_stream::once(ServerReflectionRequest::default());
+    let refused =
+        ServerReflectionClient::new(service.channel.clone()).server_reflection_info(asked).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unimplemented);
+    service.client().enrich(enrich(entered("e1", "o1", THEN))).await.unwrap();
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_serves_without_kafka_and_shows_its_metrics() {
     let redis = Server::start().await;
     let cluster = cluster();

@@ -18,10 +18,10 @@ use crate::{clock::Clock, config::Settings};
 pub(crate) use expiry::REGISTRY;
 pub use expiry::{Holds, watch};
 
-/// The files of a client.
+/// The files of a client, or of a server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// Who may vouch for the server; none: the public authorities.
+    /// Who may vouch for the other side; none: for a server the public authorities, for a client nobody has to.
     pub ca: Option<PathBuf>,
     /// The own certificate and what it takes to come from it to an authority.
     pub certificate: Option<PathBuf>,
@@ -72,6 +72,29 @@ impl TlsFiles {
                 "is for TLS, which the address does not ask for",
             );
         } else if let Err(TlsFileError { setting, wrong }) = files.load() {
+            settings.problem(&format!("{table}.{setting}"), &wrong);
+        }
+        files
+    }
+
+    /// Reads what a server serves TLS with: `table.certificate`, `table.key` and `table.client_ca`.
+    pub fn read_server(settings: &mut Settings, table: &str) -> Self {
+        let mut file = |name, meaning| settings.optional(&format!("{table}.{name}"), meaning);
+        let files = Self {
+            certificate: file(
+                "certificate",
+                "File with the certificate (PEM, with what leads to its authority) that is shown; without it: no TLS.",
+            ),
+            key: file("key", "File with the key (PEM) of the certificate."),
+            ca: file(
+                "client_ca",
+                "File with the authorities (PEM) that must vouch for whoever calls; without it: anybody may call.",
+            ),
+        };
+        if files.ca.is_some() && files.certificate.is_none() {
+            settings.problem(&format!("{table}.client_ca"), "is for TLS: give a certificate and its key too");
+        } else if let Err(TlsFileError { setting, wrong }) = files.load() {
+            let setting = if setting == "ca" { "client_ca" } else { setting };
             settings.problem(&format!("{table}.{setting}"), &wrong);
         }
         files

@@ -6,6 +6,7 @@ use runtime::{
     config::{Secret, Settings},
     kafka::Kafka,
     redis::RedisConfig,
+    tls::TlsFiles,
 };
 use wechat::account::{AccountKind, RuleSet};
 
@@ -51,12 +52,16 @@ impl Keeping {
 
 impl Profile {
     fn read(settings: &mut Settings) -> Self {
-        let meaning = "Where profile-service is, several separated by commas; a name with many addresses is balanced over all.";
+        let meaning = "Where profile-service is (`https://` with TLS), several separated by commas; a name with many addresses is balanced over all.";
         let endpoint = settings.addresses("profile.endpoint", "http://127.0.0.1:50051", meaning);
-        if endpoint.contains("https://") {
-            settings.problem("profile.endpoint", "is spoken without TLS here; write http://host:port");
+        let secure = |address: &str| address.trim().starts_with("https://");
+        let tls = endpoint.split(',').any(secure);
+        if tls && !endpoint.split(',').all(secure) {
+            settings
+                .problem("profile.endpoint", "asks for TLS here and not there; write https:// everywhere");
         }
-        Self { endpoint, deadline: Duration::from_millis(150) }
+        let tls = TlsFiles::read(settings, "profile", "profile-service", tls);
+        Self { endpoint, tls, deadline: Duration::from_millis(150) }
     }
 }
 

@@ -61,7 +61,7 @@ fn addresses_that_are_none_and_accounts_that_are_two_are_refused() {
     let told = [
         "links.base_url: \"go.example.com\" is not an address",
         "sources.weather.base: \"weather\" is not an address",
-        "profile.endpoint: is spoken without TLS",
+        "profile.endpoint: asks for TLS here and not there",
         "accounts.0.api: is no address of the API",
         "accounts.1.name: accounts.0 has the same",
         "accounts.1.app_id: accounts.0 has the same",

@@ -130,8 +130,7 @@ async fn whoever_works_without_a_partition_knows_what_is_to_be_erased_first_too(
     remembered.arg("erasures").arg(format!("{user} gone")).arg(event.encode_to_vec());
     bench.redis.query::<i64>(&remembered).await.unwrap();
 
-    let (profiles, looking_up) =
-        Profiles::new(&profile.endpoint, profile.deadline, CancellationToken::new()).unwrap();
+    let (profiles, looking_up) = Profiles::new(profile, CancellationToken::new()).unwrap();
     let looking_up = tokio::spawn(looking_up);
     let erasures = Erasures::new(bench.redis.clone(), profiles, Metrics::default());
     let (mine, place) = (Assignment::new(0), bench.ledger.place(&user, "again", "a person".to_owned()));

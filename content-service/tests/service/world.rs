@@ -187,6 +187,7 @@ impl World {
             redis: redis.config(),
             keeping: Keeping::default(),
             profile: Profile {
+                tls: runtime::tls::TlsFiles::default(),
                 endpoint: format!("http://{profile_address}"),
                 // A loaded machine must not turn a test of something else into one of the neutral edition.
                 deadline: Duration::from_secs(2),

@@ -6,12 +6,13 @@ use anyhow::Context as _;
 use proto::profile::profile_service_server::ProfileServiceServer;
 use runtime::{
     health::Hold,
+    tls::{Pem, TlsFiles},
     trace::{self, TraceParent},
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{
-    Server,
+    Certificate, Identity, Server, ServerTlsConfig,
     server::{Router, TcpIncoming},
 };
 use tonic_health::{
@@ -65,7 +66,15 @@ fn router(settings: &Grpc, door: Door, health: HealthReporter) -> anyhow::Result
             .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    Ok(Server::builder()
+    let reflected = match settings.reflection {
+        true => Some((
+            reflection().build_v1().context("reflection")?,
+            reflection().build_v1alpha().context("reflection")?,
+        )),
+        false => None,
+    };
+    let (v1, v1alpha) = reflected.unzip();
+    Ok(secure(Server::builder(), &settings.tls)?
         .trace_fn(|request: &http::Request<()>| {
             let parent = request.headers().get(trace::HEADER).and_then(|header| header.to_str().ok());
             span(request.uri().path(), parent)
@@ -81,8 +90,21 @@ fn router(settings: &Grpc, door: Door, health: HealthReporter) -> anyhow::Result
         .http2_max_header_list_size(Some(16 * 1024))
         .add_service(service)
         .add_service(HealthServer::new(HealthService::from_health_reporter(health)))
-        .add_service(reflection().build_v1().context("reflection")?)
-        .add_service(reflection().build_v1alpha().context("reflection")?))
+        .add_optional_service(v1)
+        .add_optional_service(v1alpha))
+}
+
+/// With TLS, where there is a certificate.
+fn secure(server: Server, files: &TlsFiles) -> anyhow::Result<Server> {
+    let Pem { ca, own } = files.load().map_err(|error| anyhow::anyhow!("grpc.{error}"))?;
+    let Some((certificate, key)) = own else { return Ok(server) };
+    files.watch();
+    let tls = ServerTlsConfig::new().identity(Identity::from_pem(certificate, key));
+    let tls = match ca {
+        Some(ca) => tls.client_ca_root(Certificate::from_pem(ca)),
+        None => tls,
+    };
+    server.tls_config(tls).context("grpc.certificate")
 }
 
 /// The span of a call, or of one request of it, continues the trace of its caller.

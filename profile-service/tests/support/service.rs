@@ -50,9 +50,13 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) async fn start(redis: &Server, kafka: Kafka) -> Self {
+        Self::reflecting(redis, kafka, true).await
+    }
+
+    pub(crate) async fn reflecting(redis: &Server, kafka: Kafka, reflection: bool) -> Self {
         let any = "127.0.0.1:0".parse().unwrap();
         let config = Config {
-            grpc: Grpc { listen: any, max_connection_age: Duration::from_secs(300) },
+            grpc: Grpc { reflection, ..Grpc::on(any) },
             admin_listen: any,
             kafka,
             redis: redis.config(),

@@ -112,7 +112,7 @@ pub async fn run(flags: ImportFlags, now_ms: i64) -> anyhow::Result<ExitCode> {
     let bar = progress::bar(file.metadata().map_or(0, |meta| meta.len()), "bytes");
     let input = bar.wrap_read(BufReader::new(file));
     let rows = read(input, format, &app_id, now_ms).map_err(|problem| anyhow!("{name}: {problem}"))?;
-    let summary = send(&servers.profile(&flags.profile)?, rows).await?;
+    let summary = send(servers.profile(&flags.profile)?, rows).await?;
     bar.finish_and_clear();
     for problem in &summary.refusals {
         eprintln!("{name}: {problem}");
@@ -121,15 +121,16 @@ pub async fn run(flags: ImportFlags, now_ms: i64) -> anyhow::Result<ExitCode> {
     Ok(output::exit(summary.refused == 0))
 }
 
-/// Streams rows to profile-service at `url` and waits for its answer. Cut off, some rows are taken and some are not;
+/// Streams rows to profile-service and waits for its answer. Cut off, some rows are taken and some are not;
 /// the same file may be sent again.
 ///
 /// # Errors
 /// profile-service cannot be reached or ended the stream.
-pub async fn send(url: &str, rows: Rows) -> anyhow::Result<Summary> {
-    let away =
-        || format!("profile-service at {url} does not answer: is it running, and is this its address?");
-    let endpoint = Endpoint::from_shared(url.to_owned())?.connect_timeout(Duration::from_secs(5));
+pub async fn send(profile: Endpoint, rows: Rows) -> anyhow::Result<Summary> {
+    let at = profile.uri().to_string();
+    let at = at.trim_end_matches('/');
+    let away = || format!("profile-service at {at} does not answer: is it running, and is this its address?");
+    let endpoint = profile.connect_timeout(Duration::from_secs(5));
     let mut client = ProfileServiceClient::new(endpoint.connect().await.with_context(away)?);
     let sorted = Arc::new(Mutex::new(Sorted::default()));
     let seen = Arc::clone(&sorted);

@@ -7,11 +7,13 @@ use std::{
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
+use content_service::profiles;
 use runtime::{
     kafka::{GroupProtocol, Kafka},
     tls::TlsFiles,
 };
 use serde::Deserialize;
+use tonic::transport::Endpoint;
 
 use super::{Usage, usage};
 
@@ -66,6 +68,15 @@ pub struct ProfileFlags {
     /// profile-service, `http://host:50051`. Without it: a running `yingbin up`, then `PROFILE_URL`.
     #[arg(long, value_name = "URL")]
     pub profile: Option<String>,
+    /// The authorities (PEM) that may vouch for profile-service at `https://…`; without it: the public ones.
+    #[arg(long, value_name = "FILE")]
+    pub profile_ca: Option<PathBuf>,
+    /// The own certificate (PEM), where profile-service asks for one.
+    #[arg(long, value_name = "FILE", requires = "profile_key")]
+    pub profile_certificate: Option<PathBuf>,
+    /// The key (PEM) of the own certificate.
+    #[arg(long, value_name = "FILE", requires = "profile_certificate")]
+    pub profile_key: Option<PathBuf>,
 }
 
 /// An account as a running `yingbin up` tells it.
@@ -136,11 +147,11 @@ impl Servers {
         })
     }
 
-    /// Address of profile-service.
+    /// Where profile-service is.
     ///
     /// # Errors
-    /// Nobody says where it is, or it is no address.
-    pub fn profile(&self, flags: &ProfileFlags) -> anyhow::Result<String> {
+    /// Nobody says where it is, it is no address, or a file for TLS cannot be used.
+    pub fn profile(&self, flags: &ProfileFlags) -> anyhow::Result<Endpoint> {
         let up = self.up.as_ref().map(|up| up.profile.clone());
         let url = choose(flags.profile.as_ref(), up, "PROFILE_URL").ok_or_else(|| {
             anyhow!(
@@ -148,7 +159,15 @@ impl Servers {
             )
         })?;
         usage::address("--profile", &url, "http://host:50051")?;
-        Ok(url)
+        let secure = url.starts_with("https:");
+        let endpoint = Endpoint::from_shared(url)?;
+        if !secure {
+            return Ok(endpoint);
+        }
+        let ProfileFlags { profile_ca, profile_certificate, profile_key, .. } = flags.clone();
+        let files = TlsFiles { ca: profile_ca, certificate: profile_certificate, key: profile_key };
+        let tls = profiles::tls(&files).map_err(|error| Usage::new(format!("--profile-{error}")))?;
+        Ok(endpoint.tls_config(tls)?)
     }
 
     /// Address of the ledger's Redis; it may hold a password.
@@ -263,7 +282,7 @@ mod tests {
         let flags = KafkaFlags { kafka: Some("k:1".into()), ..KafkaFlags::default() };
         assert_eq!(servers.kafka(&flags).unwrap().bootstrap, "k:1");
         assert_eq!(servers.kafka(&KafkaFlags::default()).unwrap().bootstrap, "127.0.0.1:9092");
-        assert_eq!(servers.profile(&ProfileFlags::default()).unwrap(), "http://127.0.0.1:50051");
+        assert_eq!(servers.profile(&ProfileFlags::default()).unwrap().uri(), "http://127.0.0.1:50051/");
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub async fn run(flags: WhoFlags) -> anyhow::Result<ExitCode> {
             Name::User(User { app_id: servers.app_id(flags.account.as_deref())?, openid })
         }
     };
-    let Some(profile) = get(&servers.profile(&flags.profile)?, name).await? else {
+    let Some(profile) = get(servers.profile(&flags.profile)?, name).await? else {
         let say = format!("nobody is known as {}", flags.user);
         flags.output.answer(|| json!({ "ok": false, "say": say }), || say.clone())?;
         return Ok(ExitCode::FAILURE);
@@ -80,10 +80,11 @@ fn openid(user: &str) -> Result<String, Usage> {
     Ok(user.to_owned())
 }
 
-async fn get(url: &str, name: Name) -> anyhow::Result<Option<Profile>> {
-    let away =
-        || format!("profile-service at {url} does not answer: is it running, and is this its address?");
-    let endpoint = Endpoint::from_shared(url.to_owned())?.connect_timeout(PATIENCE).timeout(PATIENCE);
+async fn get(profile: Endpoint, name: Name) -> anyhow::Result<Option<Profile>> {
+    let at = profile.uri().to_string();
+    let at = at.trim_end_matches('/');
+    let away = || format!("profile-service at {at} does not answer: is it running, and is this its address?");
+    let endpoint = profile.connect_timeout(PATIENCE).timeout(PATIENCE);
     let mut client = ProfileServiceClient::new(endpoint.connect().await.with_context(away)?);
     match client.get(GetRequest { customer: Some(Customer { name: Some(name) }) }).await {
         Ok(answer) => Ok(answer.into_inner().profile),

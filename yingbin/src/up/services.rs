@@ -53,7 +53,7 @@ pub(super) fn gateway(
 pub(super) fn profile(infrastructure: &Infrastructure) -> profile_service::Config {
     let nowhere = ([127, 0, 0, 1], 0).into();
     profile_service::Config {
-        grpc: profile_service::config::Grpc { listen: nowhere, max_connection_age: Duration::from_secs(300) },
+        grpc: profile_service::config::Grpc::on(nowhere),
         admin_listen: nowhere,
         kafka: infrastructure.kafka.clone(),
         redis: infrastructure.redis.clone(),
@@ -83,7 +83,11 @@ pub(super) fn content(
         kafka: infrastructure.kafka.clone(),
         redis: infrastructure.redis.clone(),
         keeping: Keeping { durability: Durability::Assumed, ..Keeping::default() },
-        profile: Profile { endpoint: addresses.profile.clone(), deadline: Duration::from_millis(150) },
+        profile: Profile {
+            endpoint: addresses.profile.clone(),
+            tls: runtime::tls::TlsFiles::default(),
+            deadline: Duration::from_millis(150),
+        },
         admin: ([127, 0, 0, 1], 0).into(),
         links: Links {
             base_url: addresses.gateway.clone(),

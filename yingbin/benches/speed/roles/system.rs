@@ -37,7 +37,7 @@ pub(super) async fn profile(settings: Settings, shutdown: CancellationToken) -> 
     let listeners = profile_service::Listeners { grpc: any_port().await?, admin: any_port().await? };
     let nowhere = ([127, 0, 0, 1], 0).into();
     let config = profile_service::Config {
-        grpc: profile_service::config::Grpc { listen: nowhere, max_connection_age: Duration::from_secs(300) },
+        grpc: profile_service::config::Grpc::on(nowhere),
         admin_listen: nowhere,
         kafka: kafka(&settings),
         redis: redis(&settings),
@@ -62,6 +62,7 @@ pub(super) async fn content(settings: Settings, shutdown: CancellationToken) -> 
         redis: redis(&settings),
         keeping: Keeping { durability: Durability::Assumed, ..Keeping::default() },
         profile: Profile {
+            tls: runtime::tls::TlsFiles::default(),
             endpoint: format!("http://{}", settings.profiles.context("it needs profiles")?),
             deadline: Duration::from_millis(150),
         },
