@@ -1,15 +1,11 @@
 //! A real Redis as production has it, with an append-only file, that can be killed and started again on its data.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
 use runtime::redis::{Redis, RedisConfig};
 use tempfile::TempDir;
 
-use super::processes::{Process, free_port, repository, script, until};
+use super::processes::{Process, free_port, script, until};
 
 /// A server of this test's own.
 #[derive(Debug)]
