@@ -63,7 +63,7 @@ struct Shared {
     group: String,
     topic: String,
     intake: Mutex<Intake>,
-    readers: Semaphore,
+    readers: Arc<Semaphore>,
     /// Told whenever work has ended.
     ended: Condvar,
     resume: UnboundedSender<i32>,
@@ -98,7 +98,7 @@ pub async fn consume(
         group: kafka.group(GROUP),
         topic: topic.to_owned(),
         intake: Mutex::new(intake),
-        readers: Semaphore::new(READERS),
+        readers: Arc::new(Semaphore::new(READERS)),
         ended: Condvar::new(),
         resume,
         quiet: AtomicU32::new(0),

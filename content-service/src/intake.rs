@@ -130,7 +130,7 @@ impl Intake {
     }
 
     /// What was wanted has been read again, from the first on. What has been forgotten meanwhile is passed over.
-    pub fn read_again(&mut self, reader: &Behind, all: Vec<Again>) -> Next {
+    pub fn take_again(&mut self, reader: &Behind, all: Vec<Again>) -> Next {
         let mut next = Next::default();
         for Again { place, record } in all {
             let held = self.partitions.get_mut(&reader.partition).filter(|held| held.is_under(&reader.mine));

@@ -196,7 +196,7 @@ impl Run {
                 let log = self.log[reader.partition as usize];
                 let found = |place: Place| Some(from(log[place.offset as usize]));
                 let all = places.into_iter().map(|place| Again { place, record: found(place) });
-                let next = self.intake.read_again(reader, all.collect());
+                let next = self.intake.take_again(reader, all.collect());
                 self.again += 1;
                 self.start(next.start);
             }
@@ -213,7 +213,7 @@ impl Run {
         let (reader, reading) = &mut self.readers[n];
         let places = reading.take().unwrap();
         let gone: Vec<_> = places.iter().map(|place| Again { place: *place, record: None }).collect();
-        let next = self.intake.read_again(reader, gone);
+        let next = self.intake.take_again(reader, gone);
         assert_eq!(next.gone, places.len() as u64);
         self.open[reader.partition as usize]
             .retain(|offset, _| places.iter().all(|place| place.offset != *offset));

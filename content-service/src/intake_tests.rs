@@ -150,7 +150,7 @@ fn catch_up(intake: &mut Intake, reader: &Behind) -> Vec<Work> {
     let mut start = Vec::new();
     while let Wanted::Places(places) = intake.wanted(reader) {
         let found = |place: Place| Again { place, record: Some(from(&format!("slow{}", place.offset % 3))) };
-        start.extend(intake.read_again(reader, places.into_iter().map(found).collect()).start);
+        start.extend(intake.take_again(reader, places.into_iter().map(found).collect()).start);
     }
     start
 }
@@ -201,10 +201,10 @@ fn what_was_read_again_before_a_rewind_counts_for_nothing_after_it() {
         running = intake.finish(&work, true).start;
     }
     let Wanted::Places(places) = intake.wanted(&reader) else { panic!("there is room") };
-    assert_eq!(places.iter().map(|place| place.offset).collect::<Vec<_>>(), [9, 10]);
+    assert_eq!(places.iter().map(|place| place.offset).collect::<Vec<_>>(), [9, 10, 11]);
     assert_eq!(intake.take(0, 0, 10, from("u10")).jump, Some(Jump::Back));
     let stale = places.iter().map(|place| Again { place: *place, record: Some(from("u")) });
-    assert!(intake.read_again(&reader, stale.collect()).start.is_empty());
+    assert!(intake.take_again(&reader, stale.collect()).start.is_empty());
     let Wanted::Places(places) = intake.wanted(&reader) else { panic!("there is still room") };
     assert_eq!(places, [Place { offset: 10, reading: 1 }]);
 }
@@ -241,4 +241,31 @@ fn four_accounts_that_stand_still_hold_nobody_up_and_a_fifth_fills_the_memory() 
     };
     assert_eq!([0, 1, 2, 3].map(&mut stands_still), [0; 4]);
     assert_eq!(stands_still(4), 1);
+}
+
+#[test]
+fn who_is_left_behind_may_have_what_nobody_else_needs() {
+    let mut intake = Intake::new(2, Bounds { own: 8, shared: 0 }, 16);
+    let mut nexts: Vec<_> = (0..30).map(|offset| intake.take(0, 0, offset, from("u"))).collect();
+    let reader = nexts.iter_mut().find_map(|next| next.behind.take()).unwrap();
+    assert_eq!(intake.wanted(&reader), Wanted::Nothing);
+    let mut running = nexts.remove(0).start;
+    for _ in 0..4 {
+        running = intake.finish(&running[0], true).start;
+    }
+    let Wanted::Places(places) = intake.wanted(&reader) else { panic!("half of it is free") };
+    assert_eq!(places.len(), 4, "of eight that are half of the memory");
+}
+
+#[test]
+fn one_event_that_does_not_end_bounds_what_is_taken_behind_it() {
+    let mut intake = Intake::new(1, Bounds { own: 0, shared: 2 }, 1);
+    let stuck = intake.take(0, 0, 0, from("stuck")).start;
+    let mut paused = (1..1_000).filter_map(|offset| {
+        let next = intake.take(0, 0, offset, from("u"));
+        next.start.iter().for_each(|work| drop(intake.finish(work, true)));
+        next.pause.map(|_| offset)
+    });
+    assert_eq!(paused.next(), Some(127));
+    assert_eq!(intake.finish(&stuck[0], true).resume, [0]);
 }

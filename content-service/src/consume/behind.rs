@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use rdkafka::error::KafkaError;
 use runtime::{backoff::Backoff, kafka::read_again};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Shared, lost};
 use crate::{
@@ -15,10 +16,10 @@ impl Shared {
     /// Follows an account that was left behind until it has caught up, or its partition is given up.
     pub(super) async fn follow(self: Arc<Self>, reader: Behind) {
         let (partition, account) = (reader.partition, self.name(reader.account));
-        tracing::warn!(
+        tracing::info!(
             partition,
             account,
-            "the account takes longer than the others: its newer events wait in kafka, and nobody waits for them"
+            "much of the account waits: its newer events are left behind, and read again as there is room"
         );
         tokio::select! {
             () = reader.mine.stopped() => {}
@@ -39,10 +40,12 @@ impl Shared {
                 }
                 Wanted::Places(places) => places,
             };
-            match Arc::clone(self).read(reader.partition, places).await {
+            // It comes to its turn only while the partition is ours, and keeps it for as long as it reads.
+            let Ok(turn) = Arc::clone(&self.readers).acquire_owned().await else { return };
+            match Arc::clone(self).read(reader.partition, places, turn).await {
                 Ok(all) => {
                     backoff = calm();
-                    self.comes(reader, all);
+                    self.take_again(reader, all);
                 }
                 Err(error) => {
                     tracing::warn!(%error, partition = reader.partition, "what was left behind cannot be read now");
@@ -53,9 +56,14 @@ impl Shared {
     }
 
     /// Reads in a task of its own, which ends in its own time: its client must not be taken apart where others wait.
-    async fn read(self: Arc<Self>, partition: i32, places: Vec<Place>) -> Result<Vec<Again>, KafkaError> {
+    async fn read(
+        self: Arc<Self>,
+        partition: i32,
+        places: Vec<Place>,
+        turn: OwnedSemaphorePermit,
+    ) -> Result<Vec<Again>, KafkaError> {
         let reading = tokio::spawn(async move {
-            let _turn = self.readers.acquire().await;
+            let _turn = turn;
             let offsets: Vec<i64> = places.iter().map(|place| place.offset).collect();
             let found = read_again(&self.kafka, &self.topic, partition, &offsets).await?;
             let found = found.into_iter().map(|record| record.map(Record::read));
@@ -64,9 +72,9 @@ impl Shared {
         reading.await.unwrap_or(Err(KafkaError::Canceled))
     }
 
-    fn comes(self: &Arc<Self>, reader: &Behind, all: Vec<Again>) {
+    fn take_again(self: &Arc<Self>, reader: &Behind, all: Vec<Again>) {
         let first = all.first().map_or(0, |again| again.place.offset);
-        let next = self.intake().read_again(reader, all);
+        let next = self.intake().take_again(reader, all);
         if next.gone > 0 {
             lost(&self.metrics, reader.partition, first, next.gone);
         }

@@ -10,6 +10,9 @@ use crate::{assignment::Assignment, watermark::Watermark};
 const SHARES: usize = 8;
 /// So many places may be kept for each record in memory: at a hundred records a second, ten minutes of them.
 const PLACES: usize = 32;
+/// So many records for each in memory may have been taken since the oldest that has not ended: that one may wait long, and each takes
+/// a place, and comes again for whoever takes the partition over.
+const OPEN: usize = 128;
 
 #[derive(Debug)]
 pub(super) struct Partition {
@@ -110,9 +113,11 @@ impl Partition {
         self.behind
     }
 
-    /// What its reader is to read. It waits until half of the share is free, so that it reads many at a time.
+    /// What its reader is to read. It waits until half of what the account may have is free, so that it reads many at a time.
     pub(super) fn wanted(&self, reader: &Behind, buffer: usize) -> Wanted {
-        let (share, most) = (&self.shares[reader.account], share_of(buffer));
+        let share = &self.shares[reader.account];
+        let others = self.held() - share.waiting;
+        let most = share_of(buffer).max((buffer / 2).saturating_sub(others));
         match share.read_by(reader) {
             None => Wanted::Over,
             Some(_) if share.waiting > most / 2 => Wanted::Nothing,
@@ -134,14 +139,19 @@ impl Partition {
 
     /// Whether it is to be paused now.
     pub(super) fn pauses(&mut self, buffer: usize) -> bool {
-        let pauses = !self.paused && (self.held() >= buffer || self.behind >= PLACES * buffer);
+        let full =
+            self.held() >= buffer || self.behind >= PLACES * buffer || self.mark.open() >= OPEN * buffer;
+        let pauses = !self.paused && full;
         self.paused |= pauses;
         pauses
     }
 
     /// Whether it is to be resumed now.
     pub(super) fn resumes(&mut self, buffer: usize) -> bool {
-        let resumes = self.paused && self.held() <= buffer / 2 && self.behind <= PLACES * buffer / 2;
+        let room = self.held() <= buffer / 2
+            && self.behind <= (PLACES - 1) * buffer
+            && self.mark.open() <= (OPEN - 1) * buffer;
+        let resumes = self.paused && room;
         self.paused &= !resumes;
         resumes
     }

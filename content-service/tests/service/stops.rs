@@ -28,7 +28,7 @@ fn calls(world: &World) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stopped_account_is_tried_once_a_minute_by_the_whole_fleet_and_opens_everywhere() {
-    let mut world = World::start(4).await;
+    let mut world = World::start_patiently(4).await;
     let second = world.replica().await;
     world.api.lock().errcode = 48_001;
     batch(&world, "first").await;
@@ -70,7 +70,7 @@ async fn a_stopped_account_is_tried_once_a_minute_by_the_whole_fleet_and_opens_e
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_platform_that_does_not_say_what_it_did_is_tried_again_every_ten_seconds() {
-    let mut world = World::start(4).await;
+    let mut world = World::start_patiently(4).await;
     world.api.lock().errcode = -1;
     batch(&world, "first").await;
     for round in ["second", "third"] {
@@ -91,7 +91,7 @@ async fn a_platform_that_does_not_say_what_it_did_is_tried_again_every_ten_secon
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_that_meet_the_end_of_a_minutes_quota_are_sent_in_the_next_and_later_ones_end_at_once() {
-    let mut world = World::start(1).await;
+    let mut world = World::start_patiently(1).await;
     let now_ms = world.clock.now_ms();
     world.clock.set_ms(now_ms / 60_000 * 60_000 + 54_000);
     world.api.lock().delay = Duration::from_secs(1);
@@ -200,7 +200,7 @@ async fn an_account_is_asked_for_its_right_also_if_redis_comes_later_than_the_se
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_called_for_a_quota_whose_day_is_over_though_nobody_has_tried_since() {
-    let mut world = World::start(1).await;
+    let mut world = World::start_patiently(1).await;
     world.api.lock().script.push_back(Answer::Code(45_009));
     world.push(&world.text("o1", "e1", "hello")).await;
     until("it is told", async || world.metrics().await.contains("account_stopped{name=\"shop\"} 1")).await;
@@ -212,7 +212,7 @@ async fn nobody_is_called_for_a_quota_whose_day_is_over_though_nobody_has_tried_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_outlives_the_process_that_met_it() {
-    let mut world = World::start(1).await;
+    let mut world = World::start_patiently(1).await;
     world.api.lock().script.push_back(Answer::Code(45_009));
     world.push(&world.text("o1", "e1", "hello")).await;
     assert_eq!(world.outcome("e1").await.reason, "errcode 45009");
@@ -230,7 +230,7 @@ async fn a_stop_outlives_the_process_that_met_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_code_that_nobody_knows_or_that_punishes_gives_up_the_message_and_is_told() {
-    let mut world = World::start(1).await;
+    let mut world = World::start_patiently(1).await;
     world.api.lock().script.push_back(Answer::Code(99_999));
     world.push(&world.text("o1", "e1", "hello")).await;
     let reply = world.outcome("e1").await;
@@ -247,7 +247,7 @@ async fn a_code_that_nobody_knows_or_that_punishes_gives_up_the_message_and_is_t
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_busy_platform_gets_the_event_again_when_it_says() {
-    let mut world = World::start(1).await;
+    let mut world = World::start_patiently(1).await;
     world.api.lock().script.push_back(Answer::Busy(1));
     world.push(&world.text("o1", "e1", "hello")).await;
     let reply = world.outcome("e1").await;
@@ -257,7 +257,7 @@ async fn a_busy_platform_gets_the_event_again_when_it_says() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_token_serves_every_process_and_stands_nowhere_in_the_clear() {
-    let mut world = World::start(1).await;
+    let mut world = World::start_patiently(1).await;
     for id in ["e1", "e2"] {
         world.push(&world.text("o1", id, "hello")).await;
         assert!(sent(&world.outcome(id).await));

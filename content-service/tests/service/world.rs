@@ -3,8 +3,11 @@
 use std::{
     borrow::Cow,
     collections::BTreeMap,
+    mem,
     net::SocketAddr,
+    ops::Deref,
     sync::{Arc, Mutex},
+    thread,
     time::Duration,
 };
 
@@ -99,6 +102,27 @@ pub(crate) fn header(record: &OwnedMessage, name: &str) -> Option<String> {
     Some(String::from_utf8(found.value?.to_vec()).unwrap())
 }
 
+type Mock = MockCluster<'static, DefaultProducerContext>;
+
+/// A cluster that goes on after a test that has failed: what that left running would wait for it.
+pub(crate) struct Cluster(Option<Mock>);
+
+impl Deref for Cluster {
+    type Target = Mock;
+
+    fn deref(&self) -> &Mock {
+        self.0.as_ref().unwrap()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            mem::forget(self.0.take());
+        }
+    }
+}
+
 pub(crate) struct World {
     pub(crate) api: Api,
     pub(crate) other_api: Api,
@@ -110,7 +134,7 @@ pub(crate) struct World {
     pub(crate) dlq: Seen,
     pub(crate) profile_task: Option<JoinHandle<()>>,
     pub(crate) profile_address: SocketAddr,
-    pub(crate) cluster: MockCluster<'static, DefaultProducerContext>,
+    pub(crate) cluster: Cluster,
     pub(crate) folder: TempDir,
     producer: Producer,
     admin: Option<SocketAddr>,
@@ -165,7 +189,7 @@ impl World {
     /// Everything but the service itself, with `partitions` partitions of events.
     pub(crate) async fn new(partitions: i32) -> Self {
         runtime::telemetry::init("off");
-        let cluster = MockCluster::new(1).unwrap();
+        let cluster = Cluster(Some(MockCluster::new(1).unwrap()));
         for (topic, partitions) in
             [(proto::EVENTS, partitions), (proto::REPLIES, partitions), (proto::DLQ, 1), (proto::ITEMS, 1)]
         {
@@ -232,6 +256,14 @@ impl World {
     /// The whole world with a running service.
     pub(crate) async fn start(partitions: i32) -> Self {
         let mut world = Self::new(partitions).await;
+        world.run().await;
+        world
+    }
+
+    /// The same, with a Redis that may take its time: a machine that is loaded must not cost a right to try.
+    pub(crate) async fn start_patiently(partitions: i32) -> Self {
+        let mut world = Self::new(partitions).await;
+        world.config.redis.deadline = Duration::from_secs(2);
         world.run().await;
         world
     }

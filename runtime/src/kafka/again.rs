@@ -8,14 +8,15 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
     message::OwnedMessage,
 };
+use tokio::time::{Instant, timeout_at};
 
 use super::{Kafka, Quiet, last};
 
-/// Longest silence of the cluster.
+/// Longest time without a record.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Reads the records at `offsets`, which ascend; `None` stands for one that is not there any more. Where the cluster falls silent for
-/// five seconds, those that were read until then.
+/// Reads the records at `offsets`, which ascend; `None` stands for one that is not there any more. Where no record comes for five
+/// seconds, those that were read until then.
 ///
 /// # Errors
 /// Nothing was read.
@@ -43,9 +44,11 @@ async fn read(
 ) -> Result<Vec<Option<OwnedMessage>>, KafkaError> {
     let mut found = Vec::with_capacity(offsets.len());
     let mut silence = KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut);
+    let mut ends = Instant::now() + PATIENCE;
     while found.len() < offsets.len() {
-        match tokio::time::timeout(PATIENCE, consumer.recv()).await {
+        match timeout_at(ends, consumer.recv()).await {
             Ok(Ok(record)) => {
+                ends = Instant::now() + PATIENCE;
                 let at = record.offset();
                 let gone = offsets[found.len()..].iter().take_while(|offset| **offset < at).count();
                 found.extend((0..gone).map(|_| None));
