@@ -50,9 +50,6 @@ const COMMIT: Duration = Duration::from_millis(500);
 /// the middle of a rebalance. A commit then would also start the next rebalance.
 const ALL_MARKS: u32 = 12;
 
-/// So many clients read again what was left behind, at a time.
-const READERS: usize = 4;
-
 /// What is said of records that are gone before they were read.
 const RETENTION: &str =
     "events are lost: retention deleted them before they were handled; raise retention.ms of the topic";
@@ -98,7 +95,7 @@ pub async fn consume(
         group: kafka.group(GROUP),
         topic: topic.to_owned(),
         intake: Mutex::new(intake),
-        readers: Arc::new(Semaphore::new(READERS)),
+        readers: Arc::new(Semaphore::new(behind::READERS)),
         ended: Condvar::new(),
         resume,
         quiet: AtomicU32::new(0),

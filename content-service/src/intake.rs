@@ -288,5 +288,9 @@ impl Intake {
 mod tests;
 
 #[cfg(test)]
+#[path = "intake_model.rs"]
+mod model;
+
+#[cfg(test)]
 #[path = "intake_schedules.rs"]
 mod schedules;

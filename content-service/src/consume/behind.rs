@@ -12,6 +12,9 @@ use crate::{
     record::Record,
 };
 
+/// So many clients read at a time.
+pub(super) const READERS: usize = 4;
+
 impl Shared {
     /// Follows an account that was left behind until it has caught up, or its partition is given up.
     pub(super) async fn follow(self: Arc<Self>, reader: Behind) {

@@ -79,6 +79,13 @@ pub struct ProfileFlags {
     pub profile_key: Option<PathBuf>,
 }
 
+impl ProfileFlags {
+    fn tls(&self) -> TlsFiles {
+        let Self { profile_ca, profile_certificate, profile_key, .. } = self.clone();
+        TlsFiles { ca: profile_ca, certificate: profile_certificate, key: profile_key }
+    }
+}
+
 /// An account as a running `yingbin up` tells it.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Account {
@@ -164,9 +171,7 @@ impl Servers {
         if !secure {
             return Ok(endpoint);
         }
-        let ProfileFlags { profile_ca, profile_certificate, profile_key, .. } = flags.clone();
-        let files = TlsFiles { ca: profile_ca, certificate: profile_certificate, key: profile_key };
-        let tls = profiles::tls(&files).map_err(|error| Usage::new(format!("--profile-{error}")))?;
+        let tls = profiles::tls(&flags.tls()).map_err(|error| Usage::new(format!("--profile-{error}")))?;
         Ok(endpoint.tls_config(tls)?)
     }
 

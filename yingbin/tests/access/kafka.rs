@@ -15,8 +15,8 @@ use tempfile::TempDir;
 
 use super::{deployed, named, password, sources};
 use crate::support::{
-    kafka::login,
-    processes::{Process, free_port, repository, script, until, within},
+    kafka::{answers, login},
+    processes::{Process, free_port, repository, script, within},
 };
 
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -51,14 +51,7 @@ impl Guarded {
         let mut command = script("faults-kafka");
         command.arg(folder.path());
         let mut process = Process::start("kafka", command, folder.path());
-        let probe = Arc::new(clients(port, "admin", "").producer("probe").unwrap());
-        let answers = async || {
-            process.must_run();
-            let probe = Arc::clone(&probe);
-            let asked = tokio::task::spawn_blocking(move || probe.reach(Duration::from_secs(1)));
-            asked.await.unwrap().ok()
-        };
-        until("kafka answers", Duration::from_secs(60), answers).await;
+        answers(&mut process, &clients(port, "admin", "")).await;
         Self { _process: process, folder, port }
     }
 

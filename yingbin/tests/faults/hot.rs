@@ -16,11 +16,7 @@ use tokio::{
     net::TcpStream,
     time::{Instant, sleep_until},
 };
-use wechat::{
-    envelope::AesKey,
-    push::{Credentials, Format, seal},
-};
-use yingbin::example::Account;
+use wechat::push::{Format, seal};
 
 use crate::load::{Pushed, Pusher};
 
@@ -53,7 +49,7 @@ impl Hot {
         (per_second, time): (u32, Duration),
     ) -> Self {
         let (account, now) = (&pusher.accounts[0], Clock::system().now_ms() / 1000);
-        let (credentials, path) = (credentials(account), format!("/wechat/{}", account.name));
+        let (credentials, path) = (pusher.credentials(0), format!("/wechat/{}", account.name));
         let beat = Duration::from_secs(1) / per_second;
         let count = time.as_nanos() / beat.as_nanos();
         let one = |_| {
@@ -106,17 +102,6 @@ impl Hot {
             pushed.push(Pushed { text, account, begun_ms, ended_ms, attempts: vec![attempt] });
         }
         pushed
-    }
-}
-
-fn credentials(account: &Account) -> Credentials {
-    Credentials {
-        app_id: account.app_id.clone(),
-        token: account.token.as_str().into(),
-        previous_token: None,
-        aes_key: Some(AesKey::parse(&account.aes_key).unwrap()),
-        previous_aes_key: None,
-        mode: account.mode,
     }
 }
 

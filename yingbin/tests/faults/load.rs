@@ -13,6 +13,7 @@ use runtime::clock::Clock;
 use simulator::{Act, Attempt, Order, Simulator};
 use tokio::{task::JoinHandle, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
+use wechat::{envelope::AesKey, push::Credentials};
 use yingbin::example::Account;
 
 use crate::support::processes::until;
@@ -49,6 +50,19 @@ pub(crate) struct Pusher {
 }
 
 impl Pusher {
+    /// What the platform seals pushes of an account with.
+    pub(crate) fn credentials(&self, account: usize) -> Credentials {
+        let account = &self.accounts[account];
+        Credentials {
+            app_id: account.app_id.clone(),
+            token: account.token.as_str().into(),
+            previous_token: None,
+            aes_key: Some(AesKey::parse(&account.aes_key).unwrap()),
+            previous_aes_key: None,
+            mode: account.mode,
+        }
+    }
+
     pub(crate) fn new(simulator: Simulator, accounts: Vec<Account>, users: usize) -> Self {
         let message_id = AtomicI64::new(Clock::system().now_ms() * 10_000);
         Self { simulator, accounts, users, message_id, texts: AtomicUsize::new(0) }

@@ -62,15 +62,9 @@ impl Broker {
         let mut command = script("kafka");
         command.arg(self.folder.path().join("kafka"));
         command.arg(self.port.to_string()).arg(self.controller_port.to_string());
-        let probe = Arc::new(self.clients("").producer("probe").unwrap());
+        let kafka = self.clients("");
         let process = self.process.insert(Process::start("kafka", command, self.folder.path()));
-        let answers = async || {
-            process.must_run();
-            let probe = Arc::clone(&probe);
-            let asked = tokio::task::spawn_blocking(move || probe.reach(Duration::from_secs(1)));
-            asked.await.unwrap().ok()
-        };
-        until("kafka answers", Duration::from_secs(60), answers).await;
+        answers(process, &kafka).await;
     }
 
     /// How clients reach it, with names of their own.
@@ -201,4 +195,16 @@ impl Lag {
         };
         (0..self.partitions).map(lag).sum()
     }
+}
+
+/// Waits until a node answers whoever asks like this.
+pub(crate) async fn answers(process: &mut Process, kafka: &Kafka) {
+    let probe = Arc::new(kafka.producer("probe").unwrap());
+    let answered = async || {
+        process.must_run();
+        let probe = Arc::clone(&probe);
+        let asked = tokio::task::spawn_blocking(move || probe.reach(Duration::from_secs(1)));
+        asked.await.unwrap().ok()
+    };
+    until("kafka answers", Duration::from_secs(60), answered).await;
 }

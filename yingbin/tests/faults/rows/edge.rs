@@ -5,10 +5,7 @@ use std::time::Duration;
 use runtime::clock::Clock;
 use simulator::Order;
 use tokio::time::Instant;
-use wechat::{
-    envelope::AesKey,
-    push::{Credentials, Format, seal},
-};
+use wechat::push::{Format, seal};
 
 use super::{kafka::slowest, rows};
 use crate::{
@@ -71,15 +68,7 @@ async fn f69_a_valid_push_is_replayed(trial: &mut Trial<'_>) -> String {
 
 /// Delivers a document signed at a time of our choice; the status of the answer.
 async fn sealed(stand: &Stand, document: &str, timestamp: i64) -> u16 {
-    let account = &stand.pusher.accounts[0];
-    let credentials = Credentials {
-        app_id: account.app_id.clone(),
-        token: account.token.as_str().into(),
-        previous_token: None,
-        aes_key: Some(AesKey::parse(&account.aes_key).unwrap()),
-        previous_aes_key: None,
-        mode: account.mode,
-    };
+    let credentials = stand.pusher.credentials(0);
     let random = rand::random();
     let push = seal(&credentials, document.as_bytes(), Format::Xml, timestamp, "1234567890", random).unwrap();
     let url = format!("{}?{}", stand.at_gateway(0, 0), push.query);
