@@ -11,6 +11,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use wechat::Secret;
+use wechat::envelope::{AesKey, KeyError};
 
 use crate::act::{ActError, ActOrder, OrderShape};
 use crate::config::{MenuButton, Person};
@@ -39,6 +41,8 @@ pub(crate) enum ControlError {
     Query(#[from] QueryRejection),
     #[error(transparent)]
     Fault(#[from] FaultError),
+    #[error(transparent)]
+    Key(#[from] KeyError),
     #[error(transparent)]
     Tap(#[from] TapError),
     #[error("say either advance_ms or set_ms")]
@@ -156,6 +160,25 @@ pub(crate) async fn accounts(State(simulator): State<Simulator>) -> Json<Value> 
         })
     });
     Json(json!({ "accounts": accounts.collect::<Vec<_>>() }))
+}
+
+/// Body of `POST /sim/credentials`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Change {
+    account: String,
+    token: Option<Secret>,
+    aes_key: Option<Secret>,
+}
+
+/// `POST /sim/credentials`.
+pub(crate) async fn change_credentials(
+    State(simulator): State<Simulator>,
+    Asked(Change { account, token, aes_key }): Asked<Change>,
+) -> Answer {
+    let aes_key = aes_key.map(|key| AesKey::parse(key.expose())).transpose()?;
+    simulator.change_credentials(simulator.account(&account)?, token, aes_key);
+    Ok(accounts(State(simulator)).await)
 }
 
 /// `GET /sim/people`.

@@ -118,7 +118,7 @@ impl Simulator {
         let nonce = rand::random_range(100_000_000..2_000_000_000_u32).to_string();
         let format = Format::of(document.as_bytes());
         let timestamp = self.now_ms().div_euclid(1000);
-        seal(self.credentials(account), document.as_bytes(), format, timestamp, &nonce, rand::random())
+        seal(&self.credentials(account), document.as_bytes(), format, timestamp, &nonce, rand::random())
     }
 
     async fn deliver(

@@ -22,6 +22,7 @@ pub(crate) fn routes(simulator: Simulator, shutdown: CancellationToken) -> Route
         .route("/sim/messages", get(control::messages))
         .route("/sim/sends", get(control::sends))
         .route("/sim/accounts", get(control::accounts))
+        .route("/sim/credentials", post(control::change_credentials))
         .route("/sim/people", get(control::people).post(control::add_person))
         .route("/sim/clock", get(control::clock).post(control::move_clock))
         .route("/sim/faults", get(control::faults).post(control::script).delete(control::clear_faults))

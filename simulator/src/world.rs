@@ -8,6 +8,7 @@ use axum::Router;
 use runtime::clock::Clock;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use wechat::Secret;
 use wechat::account::Mode;
 use wechat::envelope::AesKey;
 use wechat::push::Credentials;
@@ -25,7 +26,7 @@ pub struct Simulator(Arc<World>);
 /// What the clones share. Lists run along `config.accounts`.
 pub(crate) struct World {
     config: Config,
-    credentials: Vec<Credentials>,
+    credentials: Mutex<Vec<Credentials>>,
     clock: Clock,
     record: Record,
     http: reqwest::Client,
@@ -51,7 +52,7 @@ impl Simulator {
     pub fn new(config: Config, clock: Clock) -> anyhow::Result<Self> {
         let credentials = config.accounts.iter().map(credentials).collect::<anyhow::Result<_>>()?;
         let simulator = Self(Arc::new(World {
-            credentials,
+            credentials: Mutex::new(credentials),
             record: Record::new(config.keep),
             http: client(&config)?,
             message_id: AtomicI64::new(clock.now_ms() * 10_000),
@@ -141,8 +142,19 @@ impl Simulator {
         &self.0.config
     }
 
-    pub(crate) fn credentials(&self, account: usize) -> &Credentials {
-        &self.0.credentials[account]
+    pub(crate) fn credentials(&self, account: usize) -> Credentials {
+        lock(&self.0.credentials)[account].clone()
+    }
+
+    /// What somebody changes in the account's server settings: later pushes are sealed with it. What is left out stays.
+    pub(crate) fn change_credentials(&self, account: usize, token: Option<Secret>, aes_key: Option<AesKey>) {
+        let credentials = &mut lock(&self.0.credentials)[account];
+        if let Some(token) = token {
+            credentials.token = token;
+        }
+        if aes_key.is_some() {
+            credentials.aes_key = aes_key;
+        }
     }
 
     pub(crate) fn record(&self) -> &Record {

@@ -25,17 +25,19 @@ fn statuses(answer: &Value) -> Vec<(i64, &str)> {
     attempts.map(|attempt| (attempt["status"].as_i64().unwrap(), attempt["body"].as_str().unwrap())).collect()
 }
 
-fn opened(account: &str, mode: Mode, (query, body): &Pushed) -> Vec<u8> {
-    let credentials = Credentials {
+fn credentials(account: &str, mode: Mode) -> Credentials {
+    Credentials {
         app_id: format!("wx-{account}"),
         token: Secret::new(format!("token-{account}")),
         previous_token: None,
         aes_key: Some(AesKey::parse(KEY).unwrap()),
         previous_aes_key: None,
         mode,
-    };
-    let opened = open(&credentials, &Query::parse(query), body).expect("it verifies");
-    opened.document().to_vec()
+    }
+}
+
+fn opened(credentials: &Credentials, (query, body): &Pushed) -> Vec<u8> {
+    open(credentials, &Query::parse(query), body).expect("it verifies").document().to_vec()
 }
 
 #[tokio::test]
@@ -47,10 +49,30 @@ async fn a_push_is_sealed_in_the_mode_of_its_account() {
         assert!(answer["attempts"][0]["ms"].as_f64().unwrap() > 0.0);
         let pushed = harness.gateway.pushed();
         let last = pushed.last().unwrap();
-        assert_eq!(opened(account, mode, last), DOCUMENT.as_bytes());
+        assert_eq!(opened(&credentials(account, mode), last), DOCUMENT.as_bytes());
         assert!(last.0.contains(&format!("timestamp={}", T0 / 1000)), "the clock's time: {}", last.0);
         let clear = String::from_utf8_lossy(&last.1).contains("台湾");
         assert_eq!(clear, mode == Mode::Compatible);
+    }
+}
+
+#[tokio::test]
+async fn what_is_changed_in_the_server_settings_seals_the_next_push() {
+    let harness = Harness::start(|_| ()).await;
+    let key = KEY.chars().rev().collect::<String>();
+    let answer = harness
+        .post("/sim/credentials", &json!({ "account": "paper", "token": "new", "aes_key": key }))
+        .await;
+    assert!(answer["accounts"].is_array() && !answer.to_string().contains(&key), "{answer}");
+    harness.post("/sim/push", &order("paper")).await;
+    let changed = Credentials {
+        token: "new".into(),
+        aes_key: Some(AesKey::parse(&key).unwrap()),
+        ..credentials("paper", Mode::Safe)
+    };
+    assert_eq!(opened(&changed, harness.gateway.pushed().last().unwrap()), DOCUMENT.as_bytes());
+    for wrong in [json!({ "account": "nobody" }), json!({ "account": "paper", "aes_key": "short" })] {
+        assert!(harness.post("/sim/credentials", &wrong).await["say"].is_string(), "{wrong}");
     }
 }
 
@@ -78,7 +100,7 @@ async fn refused_and_late_pushes_are_repeated_twice_at_the_step() {
     assert!(took >= Duration::from_millis(400) && took < Duration::from_millis(2000), "{took:?}");
     let pushed = harness.gateway.pushed();
     assert_eq!(pushed.len(), 3);
-    assert!(pushed.iter().all(|push| opened("paper", Mode::Safe, push) == DOCUMENT.as_bytes()));
+    assert!(pushed.iter().all(|push| opened(&credentials("paper", Mode::Safe), push) == DOCUMENT.as_bytes()));
     assert_ne!(pushed[0].0, pushed[1].0, "each delivery has its own nonce");
     let recorded = harness.get("/sim/pushes?openid=o-li").await;
     assert_eq!(
@@ -120,7 +142,7 @@ async fn repeats_can_be_forced_and_sent_to_other_gateways() {
     let answer = harness.post("/sim/push", &order).await;
     assert_eq!(statuses(&answer), [(200, "success"); 3]);
     assert_eq!((harness.gateway.pushed().len(), other.pushed().len()), (1, 2));
-    assert_eq!(opened("paper", Mode::Safe, &other.pushed()[1]), DOCUMENT.as_bytes());
+    assert_eq!(opened(&credentials("paper", Mode::Safe), &other.pushed()[1]), DOCUMENT.as_bytes());
     stop.cancel();
 }
 
@@ -131,7 +153,7 @@ async fn anything_can_be_pushed_but_not_to_nobody() {
         let answer = harness.post("/sim/push", &json!({ "account": "paper", "document": document })).await;
         assert_eq!(statuses(&answer), [(200, "success")], "{document}");
         assert_eq!(
-            opened("paper", Mode::Safe, harness.gateway.pushed().last().unwrap()),
+            opened(&credentials("paper", Mode::Safe), harness.gateway.pushed().last().unwrap()),
             document.as_bytes()
         );
     }
