@@ -1,20 +1,34 @@
 //! The accounts by name and by AppId, each with what is counted of it.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
+use arc_swap::ArcSwap;
 use prometheus_client::metrics::counter::Counter;
 use runtime::trace::TraceParent;
 use wechat::{Mode, Secret, envelope::AesKey, push::Credentials};
 
-use crate::{address::Address, config, metrics::Metrics, report::Reports};
+use crate::{
+    address::Address,
+    config::{self, Secrets},
+    metrics::Metrics,
+    report::Reports,
+};
 
 /// One account while the process runs.
 #[derive(Debug)]
 pub(crate) struct Account {
     /// Its name in the configuration, or `unknown`.
     pub(crate) name: String,
+    /// `wx…`.
+    pub(crate) app_id: String,
+    mode: Mode,
     /// What its pushes are checked with.
-    pub(crate) credentials: Credentials,
+    pub(crate) credentials: ArcSwap<Credentials>,
+    /// Tokens and keys at the start.
+    pub(crate) secrets: Secrets,
+    /// Changes of them that were taken over, and that were not.
+    pub(crate) rotated: Counter,
+    pub(crate) not_rotated: Counter,
     /// Where a reader goes whose link leads nowhere.
     pub(crate) home_url: Option<Address>,
     /// Pushes that are in Kafka and could be read.
@@ -38,7 +52,7 @@ impl Accounts {
             configured.into_iter().map(|account| Account::new(account, metrics)).collect();
         let index =
             |key: fn(&Account) -> &str| all.iter().enumerate().map(|(i, a)| (key(a).to_owned(), i)).collect();
-        let (by_name, by_app_id) = (index(|a| &a.name), index(|a| &a.credentials.app_id));
+        let (by_name, by_app_id) = (index(|a| &a.name), index(|a| &a.app_id));
         Self { by_name, by_app_id, stranger: Account::new(stranger(), metrics), all }
     }
 
@@ -48,8 +62,13 @@ impl Accounts {
     }
 
     /// What a request is checked with that is refused before its signature is looked at, so that it costs what a wrong signature costs.
-    pub(crate) fn stranger(&self) -> &Credentials {
+    pub(crate) fn stranger(&self) -> &ArcSwap<Credentials> {
         &self.stranger.credentials
+    }
+
+    /// Those whose tokens or keys may change while the process runs.
+    pub(crate) fn followed(&self) -> impl Iterator<Item = &Account> {
+        self.all.iter().filter(|account| account.secrets.may_change())
     }
 
     /// The account of that AppId.
@@ -59,18 +78,40 @@ impl Accounts {
 }
 
 impl Account {
-    /// With two Tokens in any case: by how long a wrong signature takes, nobody learns whether there are two.
     fn new(account: config::Account, metrics: &Metrics) -> Self {
-        let mut credentials = account.credentials;
-        credentials.previous_token.get_or_insert_with(never_told);
         Self {
             accepted: metrics.push(&account.name, "accepted"),
+            rotated: metrics.rotation(&account.name, "taken"),
+            not_rotated: metrics.rotation(&account.name, "refused"),
             name: account.name,
-            credentials,
+            app_id: account.credentials.app_id.clone(),
+            mode: account.credentials.mode,
+            credentials: ArcSwap::from_pointee(with_two_tokens(account.credentials)),
+            secrets: account.secrets,
             home_url: account.home_url,
             reports: Reports::default(),
         }
     }
+
+    /// From now on pushes are checked with these.
+    ///
+    /// # Errors
+    /// They cannot be used: what is wrong, without what stands in them.
+    pub(crate) fn rotate(&self, secrets: &Secrets) -> Result<(), String> {
+        let problems = secrets.problems(self.mode);
+        if !problems.is_empty() {
+            let told: Vec<_> = problems.iter().map(|(name, wrong)| format!("{name} {wrong}")).collect();
+            return Err(told.join("; "));
+        }
+        self.credentials.store(Arc::new(with_two_tokens(secrets.credentials(&self.app_id, self.mode))));
+        Ok(())
+    }
+}
+
+/// By how long a wrong signature takes, nobody learns whether there is a Token before.
+fn with_two_tokens(mut credentials: Credentials) -> Credentials {
+    credentials.previous_token.get_or_insert_with(never_told);
+    credentials
 }
 
 /// An account whose pushes would come in any form, and whose token nobody has.
@@ -83,7 +124,7 @@ fn stranger() -> config::Account {
         previous_aes_key: None,
         mode: Mode::Plain,
     };
-    config::Account { name: "unknown".to_owned(), credentials, home_url: None }
+    config::Account { name: "unknown".to_owned(), credentials, secrets: Secrets::default(), home_url: None }
 }
 
 /// A token of 192 random bits that nobody has ever been told.

@@ -1,5 +1,6 @@
 //! The settings of the gateway.
 
+mod secrets;
 mod spool;
 
 use std::{net::SocketAddr, time::Duration};
@@ -8,10 +9,11 @@ use runtime::{
     config::{Secret, Settings},
     kafka::Kafka,
 };
-use wechat::{Mode, envelope::AesKey, push::Credentials};
+use wechat::{Mode, push::Credentials};
 
 use crate::{address::Address, body};
 
+pub use secrets::Secrets;
 pub use spool::Spool;
 
 /// After so long the platform hangs up and sends the push again (`facts.md` §3).
@@ -47,6 +49,8 @@ pub struct Account {
     pub name: String,
     /// AppId, tokens, keys and mode.
     pub credentials: Credentials,
+    /// Where tokens and keys come from, to follow those that stand in files.
+    pub secrets: Secrets,
     /// Where a reader goes whose link leads nowhere.
     pub home_url: Option<Address>,
 }
@@ -223,50 +227,21 @@ impl Account {
         let home_url = home.and_then(|text| {
             text.parse().map_err(|error| settings.problem(&key("home_url"), &format!("{error}"))).ok()
         });
-        Self { name, credentials: credentials(settings, table), home_url }
+        let modes = [Mode::Plain, Mode::Compatible, Mode::Safe].map(|mode| (mode.as_str(), mode));
+        let meaning = "How the account's pushes are protected, as set at the platform.";
+        let mode = settings.choice(&key("mode"), Mode::Safe, &modes, meaning);
+        let secrets = Secrets::read(settings, table);
+        for (name, wrong) in secrets.problems(mode) {
+            settings.problem(&key(name), &wrong);
+        }
+        let app_id: String = settings.require(&key("app_id"), "AppId of the account.");
+        Self { name, credentials: secrets.credentials(&app_id, mode), secrets, home_url }
     }
 }
 
 fn is_name(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     name.len() <= 40 && name.bytes().all(allowed)
-}
-
-fn credentials(settings: &mut Settings, table: &str) -> Credentials {
-    let key = |name: &str| format!("{table}.{name}");
-    let modes = [Mode::Plain, Mode::Compatible, Mode::Safe].map(|mode| (mode.as_str(), mode));
-    let meaning = "How the account's pushes are protected, as set at the platform.";
-    let mode = settings.choice(&key("mode"), Mode::Safe, &modes, meaning);
-    let token = settings.secret(&key("token"), "Token of the account's server settings.");
-    if token.as_ref().is_none_or(|token| token.expose().is_empty()) {
-        settings.problem(&key("token"), "is missing; copy it from the account's server settings");
-    }
-    let aes_key = aes_key(settings, &key("aes_key"), "EncodingAESKey of the account's server settings.");
-    if aes_key.is_none() && mode != Mode::Plain {
-        settings.problem(&key("aes_key"), "is needed in compatible and safe mode: 43 letters and digits");
-    }
-    let previous = settings.secret(&key("previous_token"), "Token before the last change, still accepted.");
-    Credentials {
-        app_id: settings.require(&key("app_id"), "AppId of the account."),
-        token: shared(token.unwrap_or_else(|| Secret::new(""))),
-        previous_token: previous.map(shared),
-        aes_key,
-        previous_aes_key: aes_key_of(settings, &key("previous_aes_key")),
-        mode,
-    }
-}
-
-fn aes_key_of(settings: &mut Settings, key: &str) -> Option<AesKey> {
-    aes_key(settings, key, "EncodingAESKey before the last change, still accepted.")
-}
-
-fn aes_key(settings: &mut Settings, key: &str, meaning: &str) -> Option<AesKey> {
-    let text = settings.secret(key, meaning)?;
-    AesKey::parse(text.expose()).map_err(|error| settings.problem(key, &error.to_string())).ok()
-}
-
-fn shared(secret: Secret) -> wechat::Secret {
-    wechat::Secret::new(secret.expose())
 }
 
 #[cfg(test)]

@@ -75,3 +75,18 @@ fn a_name_fits_into_a_path() {
         assert!(!is_name(name), "{name}");
     }
 }
+
+#[test]
+fn a_blank_secret_is_none_and_its_file_may_be_there_before_it_is_needed() {
+    let blank = tempfile::NamedTempFile::new().unwrap();
+    let file = |name: &str| format!("accounts.0.{name}_file={}", blank.path().display());
+    let (token, key) = (file("previous_token"), file("previous_aes_key"));
+    let (config, problems) = read(&[GOOD, &[&token, &key]].concat());
+    assert_eq!(problems, Ok(()));
+    let credentials = &config.accounts[0].credentials;
+    assert!(
+        credentials.previous_token.is_none() && credentials.previous_aes_key.is_none(),
+        "{credentials:?}"
+    );
+    assert!(config.accounts[0].secrets.may_change());
+}

@@ -19,6 +19,7 @@ mod parcel;
 mod places;
 mod push;
 mod report;
+mod rotation;
 mod service;
 mod spool;
 mod topic;
@@ -40,7 +41,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wechat::Mode;
 
 pub use address::{Address, AddressError};
-pub use config::{Account, Config, Limits, Shutdown, Spool};
+pub use config::{Account, Config, Limits, Secrets, Shutdown, Spool};
 
 use accounts::Accounts;
 use forgeries::Forgeries;
@@ -134,6 +135,7 @@ pub async fn serve(
         "admin port",
         health::admin(listeners.admin, health.clone(), Arc::new(registry), ended.clone()),
     );
+    tasks.spawn("rotation", rotation::follow(Arc::clone(&gateway), tasks.token()));
     let bounds = Bounds { connections: limits.connections, announce: end.announce, drain: end.drain };
     let door = tasks.token();
     tasks.spawn("public port", async move {

@@ -29,6 +29,8 @@ pub(crate) struct Metrics {
     pub(crate) pushes: Family<Ending, Counter>,
     /// Opened links by how they ended.
     pub(crate) clicks: Family<Ending, Counter>,
+    /// Changes of tokens and keys in their files by what came of them.
+    pub(crate) rotations: Family<Ending, Counter>,
     /// From handing an event to the producer to the broker's report.
     pub(crate) produce_seconds: Histogram,
     /// Pushes being handled.
@@ -91,6 +93,7 @@ impl Metrics {
         let metrics = Self {
             pushes: Family::default(),
             clicks: Family::default(),
+            rotations: Family::default(),
             produce_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 15)),
             in_flight: Gauge::default(),
             connections: Gauge::default(),
@@ -104,6 +107,8 @@ impl Metrics {
         let gateway = registry.sub_registry_with_prefix("gateway");
         gateway.register("pushes", "Pushes and URL verifications by how they ended", metrics.pushes.clone());
         gateway.register("clicks", "Opened links by how they ended", metrics.clicks.clone());
+        let rotations = metrics.rotations.clone();
+        gateway.register("rotations", "Changed tokens and keys, taken over or refused", rotations);
         let produce = metrics.produce_seconds.clone();
         gateway.register("produce_seconds", "Producer to the broker's report", produce);
         gateway.register("pushes_in_flight", "Pushes being handled", metrics.in_flight.clone());
@@ -127,6 +132,11 @@ impl Metrics {
     /// Counts an opened link.
     pub(crate) fn click(&self, account: &str, result: &'static str) {
         self.clicks.get_or_create(&Ending { account: account.to_owned(), result }).inc();
+    }
+
+    /// Changes of an account's tokens and keys that ended so.
+    pub(crate) fn rotation(&self, account: &str, result: &'static str) -> Counter {
+        self.rotations.get_or_create_owned(&Ending { account: account.to_owned(), result })
     }
 }
 

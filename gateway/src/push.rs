@@ -41,7 +41,7 @@ pub(crate) fn verify(gateway: &Gateway, account: &str, query: &str) -> Answer {
 
 fn verified(gateway: &Gateway, account: &Account, query: &Query<'_>) -> Result<String, Failure> {
     check_age(gateway, query)?;
-    let echo = verify_url(&account.credentials, query)?;
+    let echo = verify_url(&account.credentials.load(), query)?;
     // `msg_signature` is the same over the ciphertext of a push, so a captured one would verify here too.
     if query.signature.is_none() && (echo.len() > MAX_ECHO_BYTES || echo.starts_with(['<', '{'])) {
         return Err(Failure::Oracle);
@@ -86,7 +86,7 @@ fn checked(gateway: &Gateway, account: &Account, query: &str, body: &[u8]) -> Re
     let query = Query::parse(query);
     let opened = opened(&gateway.accounts, account, check_age(gateway, &query), &query, body)?;
     fail::fail_point!("g5", |_| std::process::abort());
-    Ok(event::of_push(&account.name, &account.credentials.app_id, opened.document(), now_ms))
+    Ok(event::of_push(&account.name, &account.app_id, opened.document(), now_ms))
 }
 
 /// Whatever of age, mode and signature is wrong takes as long: no clock tells which accounts there are, and in which mode.
@@ -97,9 +97,9 @@ fn opened<'b>(
     query: &Query<'_>,
     body: &'b [u8],
 ) -> Result<Opened<'b>, Failure> {
-    let opened = age.and_then(|()| Ok(open(&account.credentials, query, body)?));
+    let opened = age.and_then(|()| Ok(open(&account.credentials.load(), query, body)?));
     if matches!(opened, Err(Failure::Stale | Failure::Refused(Refusal::Mode(_)))) {
-        let _refused_as_well = black_box(open(accounts.stranger(), query, body));
+        let _refused_as_well = black_box(open(&accounts.stranger().load(), query, body));
     }
     opened
 }

@@ -30,8 +30,12 @@ fn credentials(mode: Mode) -> Credentials {
 
 /// `safe`, and `plain`, which has no key; `rotated` is `safe` with a Token before.
 fn accounts() -> Accounts {
-    let account =
-        |name: &str, credentials| config::Account { name: name.into(), credentials, home_url: None };
+    let account = |name: &str, credentials| config::Account {
+        name: name.into(),
+        credentials,
+        secrets: config::Secrets::default(),
+        home_url: None,
+    };
     let rotated = Credentials { previous_token: Some("token-before".into()), ..credentials(Mode::Safe) };
     let all = vec![
         account("safe", credentials(Mode::Safe)),

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, future::Future, net::SocketAddr, path::Path, time::Duration};
 
-use gateway::{Account, Config, Limits, Listeners, Shutdown, Spool, serve};
+use gateway::{Account, Config, Limits, Listeners, Secrets, Shutdown, Spool, serve};
 use prost::Message as _;
 use proto::{
     Link, LinkKey,
@@ -73,6 +73,7 @@ fn config(bootstrap: String) -> Config {
     let account = |mode: Mode| Account {
         name: mode.to_string(),
         credentials: credentials(mode),
+        secrets: Secrets::default(),
         home_url: (mode == Mode::Safe).then(|| "https://home.example/?a=1&b=2".parse().unwrap()),
     };
     Config {

@@ -9,7 +9,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     fs,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 pub use problems::Problems;
@@ -144,12 +144,12 @@ impl Settings {
             "…",
             inline.is_some(),
         );
-        let file: Option<String> = self.read(&file_key, "", &format!("File that holds `{}`.", last(key)));
+        let file: Option<PathBuf> = self.read(&file_key, "", &format!("File that holds `{}`.", last(key)));
         let Some(path) = file else { return inline };
-        match fs::read_to_string(&path) {
-            Ok(text) => Some(Secret::new(text.trim_end_matches(['\r', '\n']))),
+        match Secret::read(&path) {
+            Ok(secret) => Some(secret),
             Err(error) => {
-                self.problem(&file_key, &format!("{path} cannot be read: {error}"));
+                self.problem(&file_key, &format!("{} cannot be read: {error}", path.display()));
                 inline
             }
         }

@@ -1,6 +1,11 @@
 //! What the text of a setting can mean.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    fmt, fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// A type that a setting can have.
 pub trait Value: Sized {
@@ -70,20 +75,39 @@ impl Value for Duration {
     }
 }
 
-/// A text that no log and no dump shows.
+/// A text that no log and no dump shows, and the file that it stands in, if any.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub struct Secret {
+    text: String,
+    file: Option<PathBuf>,
+}
 
 impl Secret {
     /// Wraps a text.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self { text: text.into(), file: None }
+    }
+
+    /// The content of a file, without the last line break. Blocks the thread.
+    ///
+    /// # Errors
+    /// The file cannot be read; the error does not name it.
+    pub fn read(file: &Path) -> io::Result<Self> {
+        let mut text = fs::read_to_string(file)?;
+        text.truncate(text.trim_end_matches(['\r', '\n']).len());
+        Ok(Self { text, file: Some(file.to_owned()) })
     }
 
     /// The text, to be passed on and never to be printed.
     #[must_use]
     pub fn expose(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
     }
 }
 

@@ -32,6 +32,7 @@ pub(super) fn gateway(
                 previous_aes_key: None,
                 mode: account.mode,
             },
+            secrets: gateway::Secrets::default(),
             home_url: Some(
                 account.home_url.parse().with_context(|| format!("home_url of {}", account.name))?,
             ),

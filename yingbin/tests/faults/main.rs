@@ -21,6 +21,8 @@ mod starved;
 mod support;
 mod times;
 mod trial;
+#[path = "../../../gateway/tests/it/volume.rs"]
+mod volume;
 mod words;
 
 use std::{

@@ -162,6 +162,9 @@ impl Stand {
             _ending: ending,
         };
         stand.names(true);
+        for Account { name, token, aes_key, .. } in &stand.pusher.accounts {
+            stand.secrets_of(name).holds([token, aes_key, "", ""]);
+        }
         stand.staff().await;
         stand
     }
@@ -240,6 +243,13 @@ impl Stand {
     /// Forgets what was scripted and not met.
     pub(crate) async fn unscript(&self) {
         self.http.delete(format!("{}/sim/faults", self.platform)).send().await.unwrap();
+    }
+
+    /// Somebody changes an account's server settings at the platform.
+    pub(crate) async fn change_credentials(&self, account: &str, token: &str, aes_key: &str) {
+        let change = json!({"account": account, "token": token, "aes_key": aes_key});
+        let url = format!("{}/sim/credentials", self.platform);
+        self.http.post(url).json(&change).send().await.unwrap().error_for_status().unwrap();
     }
 
     /// What the control of the platform tells.

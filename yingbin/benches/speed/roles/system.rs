@@ -20,6 +20,7 @@ pub(super) async fn gateway(settings: Settings, shutdown: CancellationToken) -> 
         accounts: vec![gateway::Account {
             name: account::NAME.to_owned(),
             credentials: account::credentials()?,
+            secrets: gateway::Secrets::default(),
             home_url: None,
         }],
         link_secret: Secret::new(account::LINK_SECRET),

@@ -1,6 +1,5 @@
 //! The faults, one row each, named by their id in the specification.
 
-mod certificates;
 mod death;
 mod edge;
 pub(crate) mod elsewhere;
@@ -10,6 +9,7 @@ mod kafka;
 mod network;
 mod platform;
 mod redis;
+mod rotation;
 mod slow;
 mod spool;
 mod strain;
@@ -90,6 +90,7 @@ pub(crate) fn all() -> Vec<Row> {
         kafka::rows(),
         groups::rows(),
         redis::rows(),
+        rotation::rows(),
         platform::rows(),
         slow::rows(),
         tokens::rows(),
@@ -98,7 +99,6 @@ pub(crate) fn all() -> Vec<Row> {
         spool::rows(),
         strain::rows(),
         hot::rows(),
-        certificates::rows(),
     ];
     all.into_iter().flatten().collect()
 }

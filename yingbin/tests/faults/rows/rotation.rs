@@ -1,11 +1,13 @@
-//! Certificates change while everything runs (F76).
+//! Tokens, keys and certificates change while everything runs (F71, F76).
 
 use std::time::Duration;
 
 use tokio::time::Instant;
+use yingbin::example::Account;
 
 use super::{redis::Gone, rows};
 use crate::{
+    checker::End,
     stand::{Shape, Stand},
     support::{
         authority::{Authority, GOOD},
@@ -19,10 +21,52 @@ use crate::{
 const BACK: Duration = Duration::from_secs(5);
 
 rows! {
+    f71_tokens_and_keys_are_changed, 1, full,
+        "two gateways whose tokens and keys stand in files; under load half of a key is written, then for both accounts the new ones with the old ones as previous, then the platform is changed, then the old ones are taken away; nothing is restarted",
+        "half of a key is refused; every push verifies and is taken at its first delivery, all sent",
+        raises ["gateway_rotations_total{result=\"taken\"", "gateway_rotations_total{result=\"refused\""];
     f76_certificates_of_redis_are_rotated, 1, full,
         "Redis over TLS both ways; every connection is ended after each step: all certificates anew from the same authority, then all from another one without a restart, then for 125 pushes Redis shows one of an authority that nobody trusts",
         "with the wrong one no send begins, and the log says why; the first message < 5 s after the right one; sent twice 0, unknown 0",
         raises ["content_ledger_waits_total", "cert_not_after_seconds"];
+}
+
+async fn f71_tokens_and_keys_are_changed(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape { gateways: 2, secret_files: true, ..Shape::default() }).await;
+    let load = stand.load();
+    stand.more_arrive(50, PROGRESS).await;
+    let accounts = stand.pusher.accounts.clone();
+    let (token, key) = ("a token of the new year", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopq");
+    for Account { name, token: old, aes_key, .. } in &accounts {
+        stand.secrets_of(name).holds([token, "half of a key", old, aes_key]);
+    }
+    rotations(&stand, "refused", 4.0).await;
+    for Account { name, token: old, aes_key, .. } in &accounts {
+        stand.secrets_of(name).holds([token, key, old, aes_key]);
+    }
+    rotations(&stand, "taken", 4.0).await;
+    for Account { name, .. } in &accounts {
+        stand.change_credentials(name, token, key).await;
+    }
+    stand.more_arrive(50, PROGRESS).await;
+    for Account { name, .. } in &accounts {
+        stand.secrets_of(name).holds([token, key, "", ""]);
+    }
+    rotations(&stand, "taken", 8.0).await;
+    stand.more_arrive(50, PROGRESS).await;
+    let report = stand.ends(load, Terms::default()).await;
+    let again = stand.pushed.iter().filter(|push| push.attempts.len() > 1).count();
+    assert_eq!((again, report.count(End::Sent)), (0, report.events), "{report}");
+    report.to_string()
+}
+
+/// Waits until the gateways have counted so many changes of two accounts.
+async fn rotations(stand: &Stand, result: &str, count: f64) {
+    let metric = format!("gateway_rotations_total{{result=\"{result}\"");
+    until("the gateways look at the files", PROGRESS, async || {
+        (stand.counted(&metric).await >= count).then_some(())
+    })
+    .await;
 }
 
 async fn f76_certificates_of_redis_are_rotated(trial: &mut Trial<'_>) -> String {

@@ -11,6 +11,7 @@ use crate::{
     proxy::Proxy,
     service::{Program, Service},
     support::processes::free_port,
+    volume::{NAMES as SECRETS, Volume},
 };
 
 /// Whoever has a name, where a stand goes by names.
@@ -76,10 +77,10 @@ impl Stand {
             String::new()
         };
         let accounts = self.pusher.accounts.iter().map(|account| {
-            let Account { name, app_id, token, aes_key, mode, home_url, .. } = account;
+            let Account { name, app_id, mode, home_url, .. } = account;
             format!(
-                "[[accounts]]\nname = '{name}'\napp_id = '{app_id}'\ntoken = '{token}'\naes_key = '{aes_key}'\n\
-                 mode = '{}'\nhome_url = '{home_url}'\n",
+                "[[accounts]]\nname = '{name}'\napp_id = '{app_id}'\n{}mode = '{}'\nhome_url = '{home_url}'\n",
+                self.secrets(account),
                 mode.as_str()
             )
         });
@@ -89,6 +90,21 @@ impl Stand {
             self.shape.gateway,
             accounts.collect::<String>()
         )
+    }
+
+    /// Token and key of an account, or where they stand.
+    fn secrets(&self, account: &Account) -> String {
+        let Account { name, token, aes_key, .. } = account;
+        if !self.shape.secret_files {
+            return format!("token = '{token}'\naes_key = '{aes_key}'\n");
+        }
+        let file = |secret| format!("{secret}_file = '{}'\n", self.secrets_of(name).file(secret).display());
+        SECRETS.map(file).concat()
+    }
+
+    /// The volume with an account's secrets.
+    pub(crate) fn secrets_of(&self, account: &str) -> Volume {
+        Volume::at(self.folder.join(format!("secrets-{account}")))
     }
 
     pub(super) fn profile_settings(&self) -> String {

@@ -27,6 +27,8 @@ pub(crate) struct Shape {
     pub(crate) failpoints: Option<String>,
     /// Services find each other by names that can be taken away.
     pub(crate) names: bool,
+    /// Tokens and keys of the gateways stand in files.
+    pub(crate) secret_files: bool,
     /// Redis is reached over TLS, and asks for a certificate.
     pub(crate) tls: bool,
     /// Logs, all of them, go into pipes that nobody reads.
@@ -49,6 +51,7 @@ impl Default for Shape {
             rate: 25,
             failpoints: None,
             names: false,
+            secret_files: false,
             tls: false,
             unread: false,
         }
