@@ -9,12 +9,14 @@ FROM rust:1.95-slim-bookworm AS build
 RUN apt-get update \
     && apt-get install -y --no-install-recommends g++ libssl-dev make pkg-config \
     && rm -rf /var/lib/apt/lists/*
+# It writes into each program the list of the crates that it is made of.
+RUN cargo install --locked cargo-auditable@0.7.7
 WORKDIR /src
 COPY . .
 # The caches belong to the builder, so the programs are copied out of them in the same step.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --release --locked --workspace --bins \
+    cargo auditable build --release --locked --workspace --bins \
     && mkdir /out \
     && cp target/release/gateway target/release/profile-service target/release/content-service \
           target/release/simulator target/release/yingbin /out/
