@@ -1,6 +1,7 @@
 # syntax=docker/dockerfile:1
 # One image with all five programs; the command chooses: gateway, profile-service, content-service, simulator, yingbin.
-# Checked with hadolint (`make lint`); it has not been built with a container engine yet.
+# Checked with hadolint (`make lint`), and built with buildah, where Debian 12 and Rust 1.95 stood in for the two base images: what it
+# made ran with a read-only root. Docker has not built it yet.
 
 FROM rust:1.95-slim-bookworm AS build
 # librdkafka is compiled from source, which takes a C++ compiler and make, and against the distribution's OpenSSL, of whatever
