@@ -3,7 +3,7 @@
 use std::{future::Future, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use anyhow::Context as _;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -61,7 +61,8 @@ pub fn main<C, Serving>(
 where
     Serving: Future<Output = anyhow::Result<()>>,
 {
-    let flags = match Flags::try_parse() {
+    let flags = Flags::command().name(service).try_get_matches();
+    let flags = match flags.and_then(|matches| Flags::from_arg_matches(&matches)) {
         Ok(flags) => flags,
         Err(told) => return misused(&told),
     };

@@ -82,3 +82,9 @@ fn a_taken_port_is_named_with_the_setting_that_moves_it() {
         "{told}"
     );
 }
+
+#[test]
+fn it_tells_its_own_name_and_version() {
+    let told = Command::new(env!("CARGO_BIN_EXE_gateway")).arg("--version").output().unwrap();
+    assert_eq!(String::from_utf8(told.stdout).unwrap(), format!("gateway {}\n", env!("CARGO_PKG_VERSION")));
+}
