@@ -12,7 +12,7 @@ mod topics;
 
 use std::{
     borrow::Cow,
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     path::Path,
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -175,8 +175,10 @@ impl Kafka {
 const MECHANISMS: [&str; 3] = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"];
 
 fn properties_of(settings: &mut Settings, table: &str, meaning: &str) -> Vec<(String, String)> {
-    let names = settings.keys(table).into_iter();
-    let read = names.filter_map(|name| {
+    // Named itself, or by the file that holds it.
+    let named = |key: String| key.strip_suffix("_file").map_or(key.clone(), str::to_owned);
+    let names: BTreeSet<_> = settings.keys(table).into_iter().map(named).collect();
+    let read = names.into_iter().filter_map(|name| {
         let key = format!("{table}.{name}");
         let value = settings.secret(&key, meaning)?;
         if ClientConfig::new().set(&name, value.expose()).create_native_config().is_err() {
