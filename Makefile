@@ -61,7 +61,7 @@ lane-doc:
 	@$(HEAD) 'examples in the documentation'
 	@$(OWN) cargo test --workspace --doc
 
-lint: setup-lint ## format, clippy, rustdoc, contracts, dependencies, Dockerfile, workflows and alarms, warnings denied
+lint: setup-lint ## format, clippy, rustdoc, contracts, dependencies, Dockerfile, workflows, alarms and chart, warnings denied
 	@$(HEAD) 'format'
 	@cargo fmt --all --check
 	@$(HEAD) 'clippy'
@@ -81,6 +81,8 @@ lint: setup-lint ## format, clippy, rustdoc, contracts, dependencies, Dockerfile
 	@$(HEAD) 'promtool: the alarms, and what fires them'
 	@source deploy/local/common.sh && promtool=$$(find_promtool) && "$$promtool" check rules deploy/alerts/yingbin.rules.yaml \
 	    && "$$promtool" test rules deploy/alerts/tests.yaml
+	@$(HEAD) 'helm and kubernetes-validate: the chart with each of its values files'
+	@.cache/venv/bin/python deploy/chart/ci/chart.py check
 
 # Without its database nothing has passed.
 audit: setup-lint ## known vulnerabilities in what is built in; their database comes from the net
