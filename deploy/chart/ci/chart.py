@@ -37,49 +37,49 @@ def render(values):
     return [document for document in documents if document]
 
 
-def misspelt(values, path=()):
-    """The values as often as they have tables of the chart's own, each time with a key in one of them that nobody knows."""
-    if path and path[-1] in OPEN:
-        return
-    yield path
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from misspelt(value, (*path, key))
-
-
 # What somebody else knows the keys of: the services, librdkafka, Kubernetes.
 OPEN = {"settings", "resources", "nodeSelector", "labels", "annotations", "kafkaProperties"}
 
 
-def complaints():
+def tables(values, path=()):
+    """Every table of values whose keys are the chart's own, by the keys that lead to it."""
+    yield path
+    for key, value in values.items():
+        if isinstance(value, dict) and key not in OPEN:
+            yield from tables(value, (*path, key))
+
+
+def complaints_about(file):
+    values = yaml.safe_load(file.read_text())
+    for message in helm.lint(CHART, values, strict=True)["messages"]:
+        if message["severity"] > 1:
+            yield f"{file.name}: {message['path']}: {message['error']}"
+    objects = render(values)
+    for thing in objects:
+        for version in VERSIONS if thing["kind"] not in ELSEWHERE else ():
+            try:
+                kubernetes_validate.validate(thing, version, strict=True)
+            except kubernetes_validate.ValidationError as error:
+                where = ".".join(map(str, error.path))
+                yield f"{file.name}: {thing['kind']} {thing['metadata']['name']} ({version}): {where}: {error.message}"
+    print(f"{file.name}: {len(objects)} objects")
+
+
+def complaints_about_the_schema():
+    good = yaml.safe_load(FILES[0].read_text())
     with helm.Chart.load(CHART) as chart:
-        defaults = chart.values
-    for file in FILES:
-        values = yaml.safe_load(file.read_text())
-        for message in helm.lint(CHART, values, strict=True)["messages"]:
-            if message["severity"] > 1:
-                yield f"{file.name}: {message['path']}: {message['error']}"
-        objects = render(values)
-        for thing in objects:
-            for version in VERSIONS if thing["kind"] not in ELSEWHERE else ():
-                try:
-                    kubernetes_validate.validate(thing, version, strict=True)
-                except kubernetes_validate.ValidationError as error:
-                    where = ".".join(map(str, error.path))
-                    yield f"{file.name}: {thing['kind']} {thing['metadata']['name']} ({version}): {where}: {error.message}"
-        print(f"{file.name}: {len(objects)} objects")
-    tables = list(misspelt(defaults))
-    for path in tables:
+        own = list(tables(chart.values))
+    for path in own:
         wrong = {"misspelt": True}
         for key in reversed(path):
             wrong = {key: wrong}
         try:
-            render(overlaid(values, wrong))
+            render(overlaid(good, wrong))
         except helm.HelmError as error:
             if "misspelt" in str(error):
                 continue
         yield f"a key that nobody knows is taken in {'.'.join(path) or 'values'}"
-    print(f"a misspelt key is refused in {len(tables)} tables")
+    print(f"a misspelt key is refused in {len(own)} tables")
 
 
 def main(command, *arguments):
@@ -88,7 +88,8 @@ def main(command, *arguments):
         values = yaml.safe_load((HERE / file).read_text())
         print(json.dumps(render(overlaid(values, json.loads(more)))))
         return
-    found = list(complaints())
+    found = [complaint for file in FILES for complaint in complaints_about(file)]
+    found += complaints_about_the_schema()
     sys.exit("\n".join(found) or 0)
 
 

@@ -108,6 +108,15 @@ fn topics_are_created_before_the_services() {
     let chart = Chart::of("production.yaml");
     let job = chart.pod("topics");
     assert_eq!(job.workload["metadata"]["annotations"]["helm.sh/hook"], "pre-install,pre-upgrade");
+    // Where a release is there already, its policies are, too: this way has to be open before.
+    let mut policies = chart.kind("NetworkPolicy");
+    let named = |policy: &&Value| policy["metadata"]["name"] == "yingbin-topics";
+    let policy = &policies.find(named).unwrap()["metadata"]["annotations"];
+    assert_eq!(
+        (&policy["helm.sh/hook"], &policy["helm.sh/hook-weight"]),
+        (&json!("pre-install,pre-upgrade"), &json!("-1"))
+    );
+    assert!(job.workload["metadata"]["annotations"]["helm.sh/hook-weight"].is_null());
     let command: Vec<String> = serde_json::from_value(job.spec["containers"][0]["command"].clone()).unwrap();
     assert_eq!(command[..4], ["yingbin", "topics", "create", "--replication=3"]);
     let mut program = Command::new(env!("CARGO_BIN_EXE_yingbin"));

@@ -56,7 +56,7 @@ impl Chart {
         self.pods().into_iter().find(|pod| pod.name == name).unwrap_or_else(|| panic!("no pod of {name}"))
     }
 
-    /// What stands in the ConfigMaps, by file.
+    /// The files of all `ConfigMap`s.
     pub(crate) fn files(&self) -> BTreeMap<String, String> {
         let maps = self.kind("ConfigMap").map(|map| &map["data"]);
         maps.flat_map(|data| serde_json::from_value::<BTreeMap<_, _>>(data.clone()).unwrap()).collect()
