@@ -289,4 +289,15 @@ mod tests {
         .concat();
         assert_eq!(told, expected);
     }
+
+    #[test]
+    fn a_property_is_read_from_the_file_that_is_named_for_it() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "hush\n").unwrap();
+        let flag = format!("kafka.properties.sasl.password_file={}", file.path().display());
+        let mut settings = Settings::load("gateway", None, [], &[flag]);
+        let kafka = Kafka::read(&mut settings);
+        settings.finish().unwrap();
+        assert_eq!(kafka.properties, [("sasl.password".to_owned(), "hush".to_owned())]);
+    }
 }

@@ -92,7 +92,7 @@ fn content(path: &Path, authority: &Authority, own: &(String, String)) -> String
         "tls.crt" => own.0.clone(),
         "tls.key" => own.1.clone(),
         "ca.crt" | "kafka-ca.pem" | "redis-ca.pem" => authority.pem(),
-        _ if name.ends_with("aes-key") => "AgsXOhyl9F6sn23DSp8kVzjliKE1QufhQNB9reosfhA".to_owned(),
+        _ if name.contains("aes-key") => "AgsXOhyl9F6sn23DSp8kVzjliKE1QufhQNB9reosfhA".to_owned(),
         _ if name.ends_with(".yaml") => {
             let account = example(path.file_stem().unwrap().to_str().unwrap()).account.name;
             fs::read_to_string(repository().join("examples").join(account).join("playbook.yaml")).unwrap()
