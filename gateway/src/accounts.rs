@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use arc_swap::ArcSwap;
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 use runtime::trace::TraceParent;
 use wechat::{Mode, Secret, envelope::AesKey, push::Credentials};
 
@@ -21,7 +21,7 @@ pub(crate) struct Account {
     pub(crate) name: String,
     /// `wx…`.
     pub(crate) app_id: String,
-    mode: Mode,
+    pub(crate) mode: Mode,
     /// What its pushes are checked with.
     pub(crate) credentials: ArcSwap<Credentials>,
     /// Tokens and keys at the start.
@@ -29,6 +29,8 @@ pub(crate) struct Account {
     /// Changes of them that were taken over, and that were not.
     pub(crate) rotated: Counter,
     pub(crate) not_rotated: Counter,
+    /// 1 while what stands in their files cannot be used.
+    pub(crate) unusable: Gauge,
     /// Where a reader goes whose link leads nowhere.
     pub(crate) home_url: Option<Address>,
     /// Pushes that are in Kafka and could be read.
@@ -83,6 +85,7 @@ impl Account {
             accepted: metrics.push(&account.name, "accepted"),
             rotated: metrics.rotation(&account.name, "taken"),
             not_rotated: metrics.rotation(&account.name, "refused"),
+            unusable: metrics.secrets_unusable(&account.name),
             name: account.name,
             app_id: account.credentials.app_id.clone(),
             mode: account.credentials.mode,
@@ -93,18 +96,9 @@ impl Account {
         }
     }
 
-    /// From now on pushes are checked with these.
-    ///
-    /// # Errors
-    /// They cannot be used: what is wrong, without what stands in them.
-    pub(crate) fn rotate(&self, secrets: &Secrets) -> Result<(), String> {
-        let problems = secrets.problems(self.mode);
-        if !problems.is_empty() {
-            let told: Vec<_> = problems.iter().map(|(name, wrong)| format!("{name} {wrong}")).collect();
-            return Err(told.join("; "));
-        }
+    /// From now on pushes are checked with these, which can be used.
+    pub(crate) fn rotate(&self, secrets: &Secrets) {
         self.credentials.store(Arc::new(with_two_tokens(secrets.credentials(&self.app_id, self.mode))));
-        Ok(())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where a link may lead: an absolute http or https address without credentials, safe in a header and in a page.
+//! Where a link may lead: an absolute https address without credentials, safe in a header and in a page.
 
 use std::str::FromStr;
 
@@ -14,8 +14,8 @@ pub enum AddressError {
     /// Not absolute, not parsable, or with a character that browsers read in more than one way.
     #[error("not an absolute address: write https://host/path")]
     Malformed,
-    /// Another scheme than http and https.
-    #[error("only https and http addresses are followed")]
+    /// Another scheme than https: on the way to it somebody else could lead the reader elsewhere.
+    #[error("only https addresses are followed")]
     Scheme,
     /// A user name before the host, which makes it look like another host.
     #[error("an address must not hold a user name or password")]
@@ -35,7 +35,7 @@ impl FromStr for Address {
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
             return Err(AddressError::Malformed);
         };
-        if !matches!(scheme, "http" | "https") {
+        if scheme != "https" {
             return Err(AddressError::Scheme);
         }
         if authority.as_str().contains('@') {
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn an_ordinary_address_stays_as_it_is() {
-        for text in ["https://example.com/a?b=1&c=2#top", "http://127.0.0.1:8090/sim/x", "https://[::1]/"] {
+        for text in ["https://example.com/a?b=1&c=2#top", "https://127.0.0.1:8090/sim/x", "https://[::1]/"] {
             assert_eq!(text.parse::<Address>().map(|a| a.as_str().to_owned()).as_deref(), Ok(text));
         }
     }
@@ -118,6 +118,7 @@ mod tests {
             ("https://例子.example/", Malformed),
             ("javascript:alert(1)", Malformed),
             ("ftp://example.com/", Scheme),
+            ("http://example.com/", Scheme),
             ("https://good.example@evil.example/", UserInfo),
             ("https://user:password@example.com/", UserInfo),
         ] {

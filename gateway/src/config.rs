@@ -230,10 +230,7 @@ impl Account {
         let modes = [Mode::Plain, Mode::Compatible, Mode::Safe].map(|mode| (mode.as_str(), mode));
         let meaning = "How the account's pushes are protected, as set at the platform.";
         let mode = settings.choice(&key("mode"), Mode::Safe, &modes, meaning);
-        let secrets = Secrets::read(settings, table);
-        for (name, wrong) in secrets.problems(mode) {
-            settings.problem(&key(name), &wrong);
-        }
+        let secrets = Secrets::read(settings, table, mode);
         let app_id: String = settings.require(&key("app_id"), "AppId of the account.");
         Self { name, credentials: secrets.credentials(&app_id, mode), secrets, home_url }
     }

@@ -79,6 +79,7 @@ fn a_name_fits_into_a_path() {
 #[test]
 fn a_blank_secret_is_none_and_its_file_may_be_there_before_it_is_needed() {
     let blank = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(blank.path(), " \n").unwrap();
     let file = |name: &str| format!("accounts.0.{name}_file={}", blank.path().display());
     let (token, key) = (file("previous_token"), file("previous_aes_key"));
     let (config, problems) = read(&[GOOD, &[&token, &key]].concat());
@@ -89,4 +90,17 @@ fn a_blank_secret_is_none_and_its_file_may_be_there_before_it_is_needed() {
         "{credentials:?}"
     );
     assert!(config.accounts[0].secrets.may_change());
+}
+
+#[test]
+fn a_token_that_nobody_has_is_told_and_one_that_may_change_takes_its_previous_one_along() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "\u{feff}AAAAA").unwrap();
+    let token = format!("accounts.0.token_file={}", file.path().display());
+    let told = read(&[GOOD, &[&token, "accounts.0.previous_token=a b"]].concat()).1.unwrap_err();
+    for problem in
+        ["accounts.0.token: may hold", "previous_token: may hold", "previous_token: has to stand in a file"]
+    {
+        assert!(told.contains(problem), "{problem} is not in\n{told}");
+    }
 }

@@ -22,6 +22,12 @@ pub(crate) struct Ending {
     pub(crate) result: &'static str,
 }
 
+/// An account.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Named {
+    pub(crate) account: String,
+}
+
 /// All metrics of the gateway.
 #[derive(Debug)]
 pub(crate) struct Metrics {
@@ -31,6 +37,8 @@ pub(crate) struct Metrics {
     pub(crate) clicks: Family<Ending, Counter>,
     /// Changes of tokens and keys in their files by what came of them.
     pub(crate) rotations: Family<Ending, Counter>,
+    /// 1 while what stands in the files of an account's tokens and keys cannot be used.
+    pub(crate) secrets_unusable: Family<Named, Gauge>,
     /// From handing an event to the producer to the broker's report.
     pub(crate) produce_seconds: Histogram,
     /// Pushes being handled.
@@ -94,6 +102,7 @@ impl Metrics {
             pushes: Family::default(),
             clicks: Family::default(),
             rotations: Family::default(),
+            secrets_unusable: Family::default(),
             produce_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 15)),
             in_flight: Gauge::default(),
             connections: Gauge::default(),
@@ -109,6 +118,8 @@ impl Metrics {
         gateway.register("clicks", "Opened links by how they ended", metrics.clicks.clone());
         let rotations = metrics.rotations.clone();
         gateway.register("rotations", "Changed tokens and keys, taken over or refused", rotations);
+        let unusable = metrics.secrets_unusable.clone();
+        gateway.register("secrets_unusable", "1: what stands in their files cannot be used", unusable);
         let produce = metrics.produce_seconds.clone();
         gateway.register("produce_seconds", "Producer to the broker's report", produce);
         gateway.register("pushes_in_flight", "Pushes being handled", metrics.in_flight.clone());
@@ -137,6 +148,11 @@ impl Metrics {
     /// Changes of an account's tokens and keys that ended so.
     pub(crate) fn rotation(&self, account: &str, result: &'static str) -> Counter {
         self.rotations.get_or_create_owned(&Ending { account: account.to_owned(), result })
+    }
+
+    /// Whether the files of an account's tokens and keys cannot be used.
+    pub(crate) fn secrets_unusable(&self, account: &str) -> Gauge {
+        self.secrets_unusable.get_or_create_owned(&Named { account: account.to_owned() })
     }
 }
 

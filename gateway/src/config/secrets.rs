@@ -17,8 +17,23 @@ const SETTINGS: [(&str, &str); 4] = [
 pub struct Secrets([Option<Secret>; 4]);
 
 impl Secrets {
-    pub(super) fn read(settings: &mut Settings, table: &str) -> Self {
-        Self(SETTINGS.map(|(name, meaning)| settings.secret(&format!("{table}.{name}"), meaning)))
+    pub(super) fn read(settings: &mut Settings, table: &str, mode: Mode) -> Self {
+        let secrets =
+            Self(SETTINGS.map(|(name, meaning)| settings.secret(&format!("{table}.{name}"), meaning)));
+        let mut wrong = secrets.problems(mode);
+        for (current, previous) in [(0, 1), (2, 3)] {
+            let in_file = |n: usize| secrets.0[n].as_ref().map(|secret| secret.file().is_some());
+            if (in_file(current), in_file(previous)) == (Some(true), Some(false)) {
+                wrong.push((
+                    SETTINGS[previous].0,
+                    "has to stand in a file too: the current one may change there".to_owned(),
+                ));
+            }
+        }
+        for (name, wrong) in wrong {
+            settings.problem(&format!("{table}.{name}"), &wrong);
+        }
+        secrets
     }
 
     /// Whether any stands in a file, and so may change.
@@ -29,31 +44,43 @@ impl Secrets {
     /// As they stand in their files now; what stands in none stays. Blocks the thread.
     ///
     /// # Errors
-    /// A file cannot be read; its setting is named.
-    pub(crate) fn again(&self) -> Result<Self, String> {
+    /// A file cannot be read, or they cannot be used in this mode: the setting, and what to do, without what stands there.
+    pub(crate) fn again(&self, mode: Mode) -> Result<Self, String> {
         let mut again = self.clone();
         for (secret, (name, _)) in again.0.iter_mut().zip(SETTINGS) {
             let Some(file) = secret.as_ref().and_then(Secret::file) else { continue };
             let read = Secret::read(file).map_err(|error| format!("{name}_file cannot be read: {error}"))?;
             *secret = Some(read);
         }
-        Ok(again)
+        let problems = again.problems(mode);
+        if problems.is_empty() {
+            return Ok(again);
+        }
+        let told: Vec<_> = problems.iter().map(|(name, wrong)| format!("{name} {wrong}")).collect();
+        Err(told.join("; "))
     }
 
     /// What is wrong with them in this mode: the setting, and what to do.
     pub(crate) fn problems(&self, mode: Mode) -> Vec<(&'static str, String)> {
-        let [token, _, aes_key, previous_aes_key] = self.given();
+        let [token, previous_token, aes_key, previous_aes_key] = self.given();
         let mut problems = Vec::new();
+        let mut wrong = |name, told: &str| problems.push((name, told.to_owned()));
         if token.is_none() {
-            problems.push(("token", "is missing; copy it from the account's server settings".to_owned()));
+            wrong("token", "is missing; copy it from the account's server settings");
         }
         if aes_key.is_none() && mode != Mode::Plain {
-            problems
-                .push(("aes_key", "is needed in compatible and safe mode: 43 letters and digits".to_owned()));
+            wrong("aes_key", "is needed in compatible and safe mode: 43 letters and digits");
         }
-        let keys = [("aes_key", aes_key), ("previous_aes_key", previous_aes_key)];
-        let wrong = |(name, text): (_, Option<&str>)| Some((name, AesKey::parse(text?).err()?.to_string()));
-        problems.extend(keys.into_iter().filter_map(wrong));
+        for (name, text) in [("token", token), ("previous_token", previous_token)] {
+            if text.is_some_and(|text| !text.bytes().all(|byte| byte.is_ascii_graphic())) {
+                wrong(name, "may hold letters, digits and signs only, and no space");
+            }
+        }
+        for (name, text) in [("aes_key", aes_key), ("previous_aes_key", previous_aes_key)] {
+            if let Some(Err(error)) = text.map(AesKey::parse) {
+                wrong(name, &error.to_string());
+            }
+        }
         problems
     }
 
@@ -72,6 +99,8 @@ impl Secrets {
     }
 
     fn given(&self) -> [Option<&str>; 4] {
-        self.0.each_ref().map(|secret| secret.as_ref().map(Secret::expose).filter(|text| !text.is_empty()))
+        self.0
+            .each_ref()
+            .map(|secret| secret.as_ref().map(Secret::expose).filter(|text| !text.trim().is_empty()))
     }
 }

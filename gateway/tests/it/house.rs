@@ -103,7 +103,7 @@ pub(crate) fn text(user: &str, n: usize) -> Vec<u8> {
 pub(crate) async fn until<A: Future<Output = bool>>(condition: impl Fn() -> A) {
     let asking = async {
         while !condition().await {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     timeout(PATIENCE, asking).await.expect("the condition came true in time");

@@ -133,7 +133,7 @@ impl Settings {
         chosen.unwrap_or(default)
     }
 
-    /// A secret: `key` itself, or the content of the file that `key_file` names (without the last line break).
+    /// A secret: `key` itself, or the content of the file that `key_file` names (without the line breaks at its end).
     pub fn secret(&mut self, key: &str, meaning: &str) -> Option<Secret> {
         let file_key = format!("{key}_file");
         let inline = self.sources.take(key).map(|found| Secret::new(found.text));

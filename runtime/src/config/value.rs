@@ -1,7 +1,8 @@
 //! What the text of a setting can mean.
 
 use std::{
-    fmt, fs, io,
+    fmt, fs,
+    io::{self, Read as _},
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
@@ -75,6 +76,9 @@ impl Value for Duration {
     }
 }
 
+/// More than any secret has.
+const MOST: u64 = 64 * 1024;
+
 /// A text that no log and no dump shows, and the file that it stands in, if any.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret {
@@ -88,12 +92,16 @@ impl Secret {
         Self { text: text.into(), file: None }
     }
 
-    /// The content of a file, without the last line break. Blocks the thread.
+    /// The content of a file, without the line breaks at its end. Blocks the thread.
     ///
     /// # Errors
-    /// The file cannot be read; the error does not name it.
+    /// The file cannot be read, or is too large to be one; the error does not name it.
     pub fn read(file: &Path) -> io::Result<Self> {
-        let mut text = fs::read_to_string(file)?;
+        let mut text = String::new();
+        fs::File::open(file)?.take(MOST + 1).read_to_string(&mut text)?;
+        if text.len() as u64 > MOST {
+            return Err(io::Error::other("it is larger than 64 KiB"));
+        }
         text.truncate(text.trim_end_matches(['\r', '\n']).len());
         Ok(Self { text, file: Some(file.to_owned()) })
     }

@@ -131,8 +131,8 @@ fn check(item: &Item) -> Result<(), String> {
     need(is_id(&item.id), || format!("id {:?}: 1 to 40 of a-z, 0-9 and -", item.id))?;
     need(!item.account.is_empty(), || "account is missing: whose readers may see it".to_owned())?;
     need(!item.title.trim().is_empty(), || "title is missing".to_owned())?;
-    check_url("url", &item.url)?;
-    need(item.picture_url.is_empty() || check_url("", &item.picture_url).is_ok(), || {
+    item.url.parse::<gateway::Address>().map_err(|error| format!("url {:?}: {error}", item.url))?;
+    need(item.picture_url.is_empty() || is_url(&item.picture_url), || {
         format!("pictureUrl {:?} is no http or https address", item.picture_url)
     })?;
     need(item.published_at_ms > 0, || "publishedAtMs (or publishedHoursAgo) is missing".to_owned())?;
@@ -145,12 +145,9 @@ fn check(item: &Item) -> Result<(), String> {
     })
 }
 
-fn check_url(field: &str, url: &str) -> Result<(), String> {
-    let good = reqwest::Url::parse(url)
-        .is_ok_and(|parsed| matches!(parsed.scheme(), "http" | "https") && parsed.has_host());
-    need(good && !url.contains(char::is_whitespace), || {
-        format!("{field} {url:?} is no http or https address")
-    })
+fn is_url(url: &str) -> bool {
+    let parsed = reqwest::Url::parse(url).ok().filter(|_| !url.contains(char::is_whitespace));
+    parsed.is_some_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
 fn is_topic(name: &str) -> bool {

@@ -22,7 +22,7 @@ fn every_rendered_configuration_is_good_for_its_service() {
             names(&mut gateway.accounts.iter().map(|account| &account.name)),
             names(&mut content.accounts.iter().map(|account| &account.name))
         );
-        assert_eq!(gateway.link_secret, content.links.secret);
+        assert_eq!(gateway.link_secret.expose(), content.links.secret.expose());
         for kafka in [&profile.kafka, &content.kafka] {
             assert_eq!(
                 (&kafka.bootstrap, &kafka.namespace),

@@ -162,9 +162,6 @@ impl Stand {
             _ending: ending,
         };
         stand.names(true);
-        for Account { name, token, aes_key, .. } in &stand.pusher.accounts {
-            stand.secrets_of(name).holds([token, aes_key, "", ""]);
-        }
         stand.staff().await;
         stand
     }

@@ -97,7 +97,7 @@ pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
     ),
     (
         "F71",
-        "beside the row: `gateway/tests/it/rotation.rs::tokens_and_keys_are_changed_at_the_platform_without_a_restart_and_a_refusal`, `gateway/tests/it/rotation.rs::files_that_cannot_be_used_replace_nothing_and_are_told_once` and `gateway/tests/it/hostile.rs::another_previous_key_is_no_excuse`",
+        "beside the row: `gateway/tests/it/rotation.rs::tokens_and_keys_are_changed_at_the_platform_without_a_restart_and_a_refusal`, `gateway/tests/it/rotation.rs::files_that_cannot_be_used_replace_nothing_and_are_told_until_they_can` and `gateway/tests/it/hostile.rs::another_previous_key_is_no_excuse`",
     ),
     ("F72", "`gateway/src/event_tests.rs::what_is_not_known_is_kept_with_all_its_fields`"),
     (
@@ -114,7 +114,7 @@ pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
     ),
     (
         "F80",
-        "playbooks, certificates of Redis, and the gateway's tokens and keys are read again, other settings are not; half a key is in F71, where the files are swapped as a mounted volume swaps them, and certificates in F76: `gateway/tests/it/rotation.rs::files_that_cannot_be_used_replace_nothing_and_are_told_once`, `content-service/tests/service/playbooks.rs::a_bad_playbook_never_replaces_a_good_one`, `content-service/tests/service/playbooks.rs::a_playbook_that_is_swapped_is_taken_over_and_half_of_one_is_not` and `content-service/tests/reload.rs::a_thousand_reloads_leave_nothing_behind`",
+        "playbooks, certificates of Redis, and the gateway's tokens and keys are read again, other settings are not; half a key is in F71, where the files are swapped as a mounted volume swaps them, and certificates in F76: `gateway/tests/it/rotation.rs::files_that_cannot_be_used_replace_nothing_and_are_told_until_they_can`, `content-service/tests/service/playbooks.rs::a_bad_playbook_never_replaces_a_good_one`, `content-service/tests/service/playbooks.rs::a_playbook_that_is_swapped_is_taken_over_and_half_of_one_is_not` and `content-service/tests/reload.rs::a_thousand_reloads_leave_nothing_behind`",
     ),
     (
         "F81",

@@ -36,7 +36,7 @@ async fn f71_tokens_and_keys_are_changed(trial: &mut Trial<'_>) -> String {
     let load = stand.load();
     stand.more_arrive(50, PROGRESS).await;
     let accounts = stand.pusher.accounts.clone();
-    let (token, key) = ("a token of the new year", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopq");
+    let (token, key) = ("a-token-of-the-new-year", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopq");
     for Account { name, token: old, aes_key, .. } in &accounts {
         stand.secrets_of(name).holds([token, "half of a key", old, aes_key]);
     }

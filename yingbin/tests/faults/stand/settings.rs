@@ -92,14 +92,17 @@ impl Stand {
         )
     }
 
-    /// Token and key of an account, or where they stand.
+    /// Token and key of an account, or where they stand: those of the start, where nothing stands there yet.
     fn secrets(&self, account: &Account) -> String {
         let Account { name, token, aes_key, .. } = account;
         if !self.shape.secret_files {
             return format!("token = '{token}'\naes_key = '{aes_key}'\n");
         }
-        let file = |secret| format!("{secret}_file = '{}'\n", self.secrets_of(name).file(secret).display());
-        SECRETS.map(file).concat()
+        let volume = self.secrets_of(name);
+        if !volume.file("token").exists() {
+            volume.holds([token, aes_key, "", ""]);
+        }
+        SECRETS.map(|secret| format!("{secret}_file = '{}'\n", volume.file(secret).display())).concat()
     }
 
     /// The volume with an account's secrets.
