@@ -8,10 +8,7 @@ use std::{
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use content_service::profiles;
-use runtime::{
-    kafka::{GroupProtocol, Kafka},
-    tls::TlsFiles,
-};
+use runtime::{config::Settings, kafka::Kafka, tls::TlsFiles};
 use serde::Deserialize;
 use tonic::transport::Endpoint;
 
@@ -28,7 +25,7 @@ pub struct KafkaFlags {
     /// The installation's `namespace`, if it has one.
     #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true)]
     pub namespace: String,
-    /// A librdkafka property, for TLS and SASL. May be repeated.
+    /// A librdkafka property, for TLS and SASL; a secret by its file, as in `sasl.password_file=FILE`. May be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     pub kafka_property: Vec<String>,
 }
@@ -133,25 +130,19 @@ impl Servers {
     /// The Kafka cluster.
     ///
     /// # Errors
-    /// Nobody says where it is, or a property is no `key=value`.
+    /// Nobody says where it is, or a property cannot be used.
     pub fn kafka(&self, flags: &KafkaFlags) -> anyhow::Result<Kafka> {
         let up = self.up.as_ref().map(|up| up.kafka.clone());
         let bootstrap = choose(flags.kafka.as_ref(), up, "KAFKA_BOOTSTRAP").ok_or_else(|| {
             anyhow!("no Kafka found: start `yingbin up`, or give --kafka host:port, or set KAFKA_BOOTSTRAP")
         })?;
-        let properties = flags.kafka_property.iter().map(|property| {
-            let (key, value) = property
-                .split_once('=')
-                .ok_or_else(|| Usage::new(format!("--kafka-property {property}: write it as key=value")))?;
-            Ok((key.to_owned(), value.to_owned()))
-        });
-        Ok(Kafka {
-            bootstrap,
-            namespace: flags.namespace.clone(),
-            group_protocol: GroupProtocol::Classic,
-            properties: properties.collect::<anyhow::Result<_>>()?,
-            consumer_properties: Vec::new(),
-        })
+        let properties = flags.kafka_property.iter().map(|property| format!("kafka.properties.{property}"));
+        let given = [format!("kafka.bootstrap={bootstrap}"), format!("namespace={}", flags.namespace)];
+        let mut settings =
+            Settings::load("yingbin", None, [], &given.into_iter().chain(properties).collect::<Vec<_>>());
+        let kafka = Kafka::read(&mut settings);
+        settings.finish().map_err(|problems| Usage::new(by_flag(&problems.to_string())))?;
+        Ok(kafka)
     }
 
     /// Where profile-service is.
@@ -242,6 +233,16 @@ fn choose(flag: Option<&String>, up: Option<String>, variable: &str) -> Option<S
     flag.cloned().or(up).or_else(set)
 }
 
+/// What is wrong with settings, in the words of the flags that gave them.
+fn by_flag(problems: &str) -> String {
+    let words = [
+        ("--set: ", "--set "),
+        ("--set kafka.properties.", "--kafka-property "),
+        ("--set kafka.bootstrap", "--kafka"),
+    ];
+    words.iter().fold(problems.trim_end().to_owned(), |told, (setting, flag)| told.replace(setting, flag))
+}
+
 fn names(accounts: &[Account]) -> String {
     accounts.iter().map(|account| account.name.as_str()).collect::<Vec<_>>().join(", ")
 }
@@ -291,14 +292,29 @@ mod tests {
     }
 
     #[test]
-    fn properties_are_split_or_refused() {
+    fn properties_are_read_as_the_services_read_them_and_refused_by_their_flag() {
         let with = |property: &str| {
             let flags = KafkaFlags { kafka_property: vec![property.into()], ..KafkaFlags::default() };
             servers(&["a"]).kafka(&flags).map(|kafka| kafka.properties)
         };
+        let secret = tempfile::NamedTempFile::new().unwrap();
+        fs::write(secret.path(), "a=b\n").unwrap();
         let expected = vec![("sasl.password".to_owned(), "a=b".to_owned())];
         assert_eq!(with("sasl.password=a=b").unwrap(), expected);
-        assert!(with("sasl.password").unwrap_err().to_string().contains("key=value"));
+        assert_eq!(with(&format!("sasl.password_file={}", secret.path().display())).unwrap(), expected);
+        for (property, told) in [
+            ("sasl.password", "--kafka-property sasl.password: write it as key=value"),
+            (
+                "sasl.pasword=hush",
+                "--kafka-property sasl.pasword: librdkafka has no such property, or takes no such value",
+            ),
+            ("sasl.password_file=/no/file", "--kafka-property sasl.password_file: /no/file"),
+        ] {
+            let refusal = with(property).unwrap_err();
+            assert!(refusal.is::<Usage>() && refusal.to_string().starts_with(told), "{refusal}");
+        }
+        let nowhere = KafkaFlags { kafka: Some(" ".into()), ..KafkaFlags::default() };
+        assert!(servers(&["a"]).kafka(&nowhere).unwrap_err().to_string().starts_with("--kafka: is empty"));
     }
 
     #[test]

@@ -100,8 +100,17 @@ fn a_secret_is_refused_wherever_it_does_not_stand_in_a_file() {
     for service in ["profile-service", "content-service"] {
         refused(service, "redis.url", "redis://somebody:made-up@redis.redis:6379");
     }
-    let topics = json!({ "topics": { "enabled": true, "kafkaProperties": { "sasl.password": "made-up" } } });
-    assert!(Chart::with("minimal.yaml", &topics).is_err());
+    // The same keys, as the settings' reader would take them too.
+    for values in [
+        json!({ "topics": { "enabled": true, "kafkaProperties": { "sasl.password": "made-up" } } }),
+        json!({ "topics": { "enabled": true, "kafkaProperties": { "sasl": { "password": "made-up" } } } }),
+        json!({ "settings": { "kafka": { "properties": { "sasl": { "password": "made-up" } } } } }),
+        json!({ "settings": { "kafka": { "properties.sasl.password": "made-up" } } }),
+        json!({ "content": { "settings": { "kafka.properties.sasl.password": "made-up" } } }),
+        json!({ "content": { "settings": { "kafka": { "consumer_properties.sasl.password": "made-up" } } } }),
+    ] {
+        assert!(Chart::with("minimal.yaml", &values).is_err(), "{values}");
+    }
 }
 
 /// Helm refuses the setting, and says which it is.
