@@ -27,7 +27,7 @@ rows! {
         "no failed delivery, all sent, every end in order, deliveries < 2 s",
         quiet "nothing fails, and whoever ends takes its counters along";
     f78_orderly_ends_under_load, 1, full,
-        "content-service and gateway get SIGTERM twice, with 200 events or more under way", "both end < 25 s with 0",
+        "content-service and gateway get SIGTERM twice, with 500 events or more read and not committed", "both end < 25 s with 0",
         quiet "both end, and their counters with them: their exit tells it";
     f86_nobody_reads_the_logs, 1, full,
         "everybody logs everything into a pipe that nobody reads, for 250 pushes",
@@ -130,7 +130,7 @@ async fn f78_orderly_ends_under_load(trial: &mut Trial<'_>) -> String {
     let mut stand = trial.stand(Shape { rate: 150, users: 400, ..Shape::default() }).await;
     stand.answers_slowly().await;
     let load = stand.load();
-    let busy = async || Some(stand.counted(UNDER_WAY).await).filter(|count| *count >= 200.0);
+    let busy = async || Some(stand.counted(UNDER_WAY).await).filter(|count| *count >= 500.0);
     let under_way = until("hundreds of events are under way", TAKEOVER, busy).await;
     let since = Instant::now();
     let (content, gateway) = (stand.contents[0].take(), stand.gateways[0].take());
@@ -145,5 +145,5 @@ async fn f78_orderly_ends_under_load(trial: &mut Trial<'_>) -> String {
     format!("ended after {:.1} s with {under_way} events under way; {report}", ended.as_secs_f64())
 }
 
-/// Events that a content-service is handling.
-const UNDER_WAY: &str = "content_in_flight";
+/// Events that a content-service handles or has waiting, by partition.
+const UNDER_WAY: &str = "content_open{";

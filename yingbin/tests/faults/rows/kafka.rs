@@ -30,7 +30,7 @@ rows! {
     f19_too_few_copies, 3, full,
         "two of three nodes stopped for 100 pushes (4 s), then going on", "answered and lost 0", raises ["gateway_spool_appended_total"];
     f21_the_coordinator_is_away_while_a_member_leaves, 1, full,
-        "the broker is killed, then content-service and gateway get SIGTERM", "they end < 20 s; nothing is lost or sent twice",
+        "the broker is killed, then content-service and gateway get SIGTERM", "they end < 10 s; nothing is lost or sent twice",
         quiet "both end, and their counters with them: their exit tells it";
     f28_a_slow_broker, 1, full,
         "half a second each way between gateway and broker", "every push answered 200 within 4 s",
@@ -137,7 +137,7 @@ async fn f21_the_coordinator_is_away_while_a_member_leaves(trial: &mut Trial<'_>
     trial.cluster.answers().await;
     stand.staff().await;
     let report = stand.ends(load, Terms { within: TAKEOVER, ..Terms::default() }).await;
-    assert!(ended < Duration::from_secs(20), "{ended:?} until both had ended; {report}");
+    assert!(ended < Duration::from_secs(10), "{ended:?} until both had ended; {report}");
     format!("ended after {:.1} s with {content} and {gateway}; {report}", ended.as_secs_f64())
 }
 
