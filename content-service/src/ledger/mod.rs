@@ -1,7 +1,7 @@
 //! The ledger: what was promised to be sent, what may have left, how it ended; and beside it each user's send right.
 //!
-//! `absent → reserved → sending → settled → closed`, one Lua script per transition with a compare on state and fence, so that
-//! a repeat after a lost answer gives the same answer. Keys `l:{user}:<event id>` and `g:{user}`. Where a person decides on an unknown
+//! `absent → reserved → sending → settled → closed`, one Lua script per transition that compares the state and, where an attempt is
+//! under way, whose it is (fence, part, number), so that a repeat after a lost answer gives the same answer. Keys `l:{user}:<event id>` and `g:{user}`. Where a person decides on an unknown
 //! end: `settled → waiting → reserved …` ([`desk`]).
 
 mod ahead;

@@ -11,7 +11,7 @@ use crate::{
     proxy::Mode,
     stand::{Shape, Stand},
     support::processes::until,
-    trial::{IN_FLIGHT, PROGRESS, TAKEOVER, Terms, Trial},
+    trial::{IN_FLIGHT, PROGRESS, Report, TAKEOVER, Terms, Trial},
 };
 
 rows! {
@@ -33,16 +33,16 @@ rows! {
         "the broker is killed, then content-service and gateway get SIGTERM", "they end < 10 s; nothing is lost or sent twice",
         quiet "both end, and their counters with them: their exit tells it";
     f28_a_slow_broker, 1, full,
-        "half a second each way between gateway and broker", "every push answered 200 within 4 s",
-        quiet "it is slow within the time of a push: only `gateway_produce_seconds` grows";
+        "half a second each way between gateway and broker, for 150 pushes", "every push answered 200 at its first delivery within 4 s; nothing lost",
+        quiet "most of it is slow within the time of a push, and only `gateway_produce_seconds` grows; what is not goes through the spool";
     f28_a_very_slow_broker, 1, full,
-        "a second and a half each way for 100 pushes", "answered and lost 0", raises ["gateway_spool_appended_total"];
+        "a second and a half each way for 1,000 pushes, 100 a second", "every push answered 200 at its first delivery within 4 s; nothing lost", raises ["gateway_spool_appended_total"];
     f29_the_brokers_report_is_lost, 1, short,
         "for 75 pushes (3 s) the broker takes records and its answers are dropped", "repeats in the topic, one reply each", raises ["gateway_spool_appended_total"];
     f30_bits_turn_on_the_way_from_the_broker, 1, full,
         "content-service is away for 150 pushes; then, and for 75 pushes more, one event in each answer that has any has a bit turned on its way to it",
         "nothing lost, set aside or sent twice; replies again < 5 s after it",
-        quiet "what a checksum refuses is read again, and only the log tells it";
+        raises ["content_offset_reset_total"];
     f31_poison_records, 1, short,
         "five records that nobody can read, 900 kB among them", "each set aside with its reason; the partitions move on", raises ["content_dlq_total"];
     f83_kafka_is_far_away, 1, full,
@@ -148,19 +148,26 @@ async fn f28_a_slow_broker(trial: &mut Trial<'_>) -> String {
     load.goes_on(150).await;
     slow_no_more(trial);
     let report = stand.ends(load, Terms::default()).await;
-    let slowest = slowest(&stand);
-    assert!(slowest < 4_000.0 && report.given_up == 0, "the slowest took {slowest} ms; {report}");
-    format!("slowest push {slowest:.0} ms; {report}")
+    format!("{}; {report}", answered_at_once(&stand, &report))
+}
+
+/// Every push was answered 200 at its first delivery, in the time that the platform gives and a second less.
+fn answered_at_once(stand: &Stand, report: &Report) -> String {
+    let slowest = slowest(stand);
+    let repeated = stand.pushed.iter().filter(|push| push.attempts.len() > 1).count();
+    let told = format!("slowest push {slowest:.0} ms, {repeated} repeated");
+    assert!(slowest < 4_000.0 && repeated == 0 && report.given_up == 0, "{told}; {report}");
+    told
 }
 
 async fn f28_a_very_slow_broker(trial: &mut Trial<'_>) -> String {
-    let mut stand = trial.stand(Shape::default()).await;
+    let mut stand = trial.stand(Shape { users: 400, rate: 100, ..Shape::default() }).await;
     slow(trial, Duration::from_millis(1_500));
     let load = stand.load();
-    load.goes_on(100).await;
+    load.goes_on(1_000).await;
     slow_no_more(trial);
     let report = stand.ends(load, Terms::default()).await;
-    format!("slowest delivery {:.0} ms; {report}", slowest(&stand))
+    format!("{}; {report}", answered_at_once(&stand, &report))
 }
 
 fn slow(trial: &Trial<'_>, each_way: Duration) {
