@@ -43,6 +43,10 @@ rows! {
         "content-service is away for 150 pushes; then, and for 75 pushes more, one event in each answer that has any has a bit turned on its way to it",
         "nothing lost, set aside or sent twice; replies again < 5 s after it",
         raises ["content_offset_reset_total"];
+    f30_a_record_stays_damaged, 1, full,
+        "for 250 pushes (10 s) one event has a bit turned each time that it is read, then it is whole again",
+        "its partition is held and told, all others are answered; then every event has its outcome; nothing lost or sent twice",
+        raises ["content_offset_reset_total"];
     f31_poison_records, 1, short,
         "five records that nobody can read, 900 kB among them", "each set aside with its reason; the partitions move on", raises ["content_dlq_total"];
     f83_kafka_is_far_away, 1, full,
@@ -222,6 +226,22 @@ async fn f30_bits_turn_on_the_way_from_the_broker(trial: &mut Trial<'_>) -> Stri
         "{refused} times a checksum was wrong, {rewound} times a partition was rewound; replies again after {:.1} s; {report}",
         again.as_secs_f64()
     )
+}
+
+async fn f30_a_record_stays_damaged(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape { users: 400, ..Shape::default() }).await;
+    let load = stand.load();
+    stand.more_arrive(30, PROGRESS).await;
+    let edge = &trial.cluster.nodes()[0].to_contents;
+    edge.set(Mode::TurnBitOf("text 99"));
+    load.goes_on(250).await;
+    let (before, held) = (stand.arrived(), stand.counted("content_lag").await);
+    stand.more_arrive(25, PROGRESS).await;
+    edge.set(Mode::Forward);
+    let terms = Terms { within: TAKEOVER, ..Terms::default() };
+    let report = stand.ends(load, terms).await;
+    assert!(held > 0.0 && before >= 180, "{held} held, {before} arrived; {report}");
+    format!("{held} events waited in its partition, {before} of the others had arrived; {report}")
 }
 
 async fn f31_poison_records(trial: &mut Trial<'_>) -> String {
