@@ -141,7 +141,7 @@ impl Settings {
             key,
             "",
             &format!("{meaning} A secret: better named by `{}_file`.", last(key)),
-            "…",
+            if inline.is_some() { "…" } else { "" },
             inline.is_some(),
         );
         let file: Option<PathBuf> = self.read(&file_key, "", &format!("File that holds `{}`.", last(key)));

@@ -24,7 +24,7 @@ and a proxy on every edge. After each fault the books are held against each othe
 ledger. *Given up* are pushes that no delivery of was answered 200; *settled* is the time from the end of the load, which goes on after the fault has ended,
 until every event is handled and committed; *answered* is the longest of twenty replies pushed at once after that. `SEED=… make faults FAULT=f17` repeats
 one; `FAULTS=long make faults FAULT=f11` gives F11, F22 and F62 the size of their specification.
-A line stands until its fault is tried again, so lines may come from different builds; `make faults` renews all. Programs that die at named stages are not optimised;
+A line stands until its fault is tried again, so lines may come from different builds; `make faults` renews all but that of F87, which `make soak` does. Programs that die at named stages are not optimised;
 the lines of F41, which is about speed, are from optimised ones (`FAULTS_BINARIES=$PWD/target/release make faults FAULT=f41`).
 
 The invariants, checked every time:

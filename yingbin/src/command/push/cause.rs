@@ -12,8 +12,12 @@ use super::decode::{Captured, Failure};
 
 /// What to look at first; `None` where the step's own words say it all.
 pub(super) fn of(captured: &Captured<'_>, failure: &Failure) -> Option<String> {
-    let Failure::Refused(refusal) = failure else {
-        return Some("Copy the 43 characters without the `=` that some pages put after them.".to_owned());
+    let refusal = match failure {
+        Failure::Refused(refusal) => refusal,
+        Failure::Key(_) => {
+            return Some("Copy the 43 characters without the `=` that some pages put after them.".to_owned());
+        }
+        Failure::File(_) => return None,
     };
     match refusal {
         Refusal::Signature(_) => signature(captured),
