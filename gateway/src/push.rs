@@ -1,8 +1,9 @@
 //! `/wechat/{account}`: a push is answered `success` when its event is in Kafka or on the disk, and not before.
 
-use std::{hint::black_box, time::Duration};
+use std::{hint::black_box, panic::AssertUnwindSafe, time::Duration};
 
 use bytes::Bytes;
+use futures::FutureExt as _;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -55,7 +56,8 @@ fn verified(gateway: &Gateway, account: &Account, query: &Query<'_>) -> Result<S
 pub(crate) async fn receive(gateway: &Gateway, account: &str, request: Request<Incoming>) -> Answer {
     let _held = Held::new(&gateway.metrics.in_flight);
     let account = gateway.accounts.named(account);
-    match take(gateway, account, request).await {
+    let taking = AssertUnwindSafe(take(gateway, account, request)).catch_unwind();
+    match taking.await.unwrap_or(Err(Failure::Defect)) {
         Ok(()) => success(),
         Err(failure) => report::failed(&gateway.metrics, account, &failure),
     }

@@ -45,6 +45,9 @@ pub(crate) enum Failure {
     /// So many pushes were being handled that it waited too long for its turn.
     #[error("too many pushes at once, the platform will repeat it: see limits.in_flight")]
     Overloaded,
+    /// A mistake of ours, which takes neither the process nor the connection along.
+    #[error("a defect: its handler panicked, the platform will repeat the push")]
+    Defect,
     /// Kafka did not take it, and there is no spool, or it is too large for the topic.
     #[error("the event is not in kafka, the platform will repeat the push: {0}")]
     NotTaken(#[from] ProduceError),
@@ -70,6 +73,7 @@ impl Failure {
             Self::NotTaken(_) => "not_taken",
             Self::NoReport => "no_report",
             Self::Overloaded => "overloaded",
+            Self::Defect => "defect",
             Self::NotSpooled(NotSpooled::Full(_)) => "spool_full",
             Self::NotSpooled(_) => "not_spooled",
         }
@@ -79,6 +83,7 @@ impl Failure {
     fn seen(&self) -> (StatusCode, &'static str) {
         match self {
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too large"),
+            Self::Defect => (StatusCode::INTERNAL_SERVER_ERROR, "try again"),
             Self::Overloaded | Self::NotTaken(_) | Self::NoReport | Self::NotSpooled(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "try again")
             }

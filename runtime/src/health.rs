@@ -166,7 +166,7 @@ fn metrics(registry: &Registry) -> Response {
 fn encoded(registry: &Registry) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     encode_registry(&mut text, registry)?;
-    encode_registry(&mut text, &telemetry::REGISTRY)?;
+    encode_registry(&mut text, telemetry::registry())?;
     encode_registry(&mut text, &tls::REGISTRY)?;
     encode_eof(&mut text)?;
     Ok(text)

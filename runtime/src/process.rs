@@ -102,6 +102,7 @@ fn run<C, Serving: Future<Output = anyhow::Result<()>>>(
     serve: impl FnOnce(C, Clock, CancellationToken) -> Serving,
 ) -> ExitCode {
     telemetry::init("info");
+    telemetry::tell_panics();
     let ended =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Into::into).and_then(
             |runtime| {

@@ -1,18 +1,38 @@
-//! Logs: JSON lines for machines, plain text for a terminal, always on standard error.
+//! Logs: JSON lines for machines, plain text for a terminal, always on standard error. And what the process counts of itself.
 
+mod panics;
 mod pipe;
 
 use std::{
     io::{IsTerminal as _, stderr},
-    sync::OnceLock,
+    sync::{LazyLock, OnceLock},
     time::Duration,
 };
 
+use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
 use sha2::{Digest as _, Sha256};
-use tokio::time::Instant;
+use tokio::{runtime::Handle, time::Instant};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
-pub(crate) use pipe::REGISTRY;
+pub use panics::tell_panics;
+
+static TASKS: LazyLock<Gauge> = LazyLock::new(Gauge::default);
+
+/// Metrics of this process itself.
+static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
+    let mut registry = Registry::default();
+    let dropped = "Lines of the log that were dropped because nobody reads standard error";
+    registry.register("process_log_lines_dropped", dropped, pipe::DROPPED.clone());
+    registry.register("process_panics", "Panics: defects", panics::COUNT.clone());
+    registry.register("process_tasks", "Tasks that have not ended", TASKS.clone());
+    registry
+});
+
+/// Metrics of this process as they are now.
+pub(crate) fn registry() -> &'static Registry {
+    TASKS.set(i64::try_from(Handle::current().metrics().num_alive_tasks()).unwrap_or(i64::MAX));
+    &REGISTRY
+}
 
 static UID_KEY: OnceLock<[u8; 32]> = OnceLock::new();
 

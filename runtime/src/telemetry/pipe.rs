@@ -6,24 +6,16 @@ use std::{
     sync::{LazyLock, Mutex, PoisonError},
 };
 
-use prometheus_client::{metrics::counter::Counter, registry::Registry};
+use prometheus_client::metrics::counter::Counter;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// What a pipe takes at once if it takes anything (`PIPE_BUF`).
 const PIECE: usize = 4096;
 const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
-static DROPPED: LazyLock<Counter> = LazyLock::new(Counter::default);
+pub(super) static DROPPED: LazyLock<Counter> = LazyLock::new(Counter::default);
 /// Whether the last line was cut off; held by whoever writes.
 static TORN: Mutex<bool> = Mutex::new(false);
-
-/// Metrics of this process itself.
-pub(crate) static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
-    let mut registry = Registry::default();
-    let help = "Lines of the log that were dropped because nobody reads standard error";
-    registry.register("process_log_lines_dropped", help, DROPPED.clone());
-    registry
-});
 
 /// Standard error, one line with each write.
 #[derive(Debug)]
