@@ -154,8 +154,10 @@ impl Rooms {
             Ok(ended) => ended,
             Err(_) => self.panicked(work).await,
         };
-        if let Ok(Some(reply)) = &ended {
-            self.metrics.ended(reply, work.arrived.elapsed());
+        match &ended {
+            Ok(Some(reply)) => self.metrics.ended(reply, work.arrived.elapsed()),
+            Ok(None) => self.metrics.repeated(),
+            Err(Abandoned) => {}
         }
         ended.is_ok()
     }

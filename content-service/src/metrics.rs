@@ -59,6 +59,7 @@ struct Families {
     erasures_pending: Gauge,
     erasures_refused: Counter,
     panics: Counter,
+    repeats: Counter,
     rebalances: Counter,
     alarms: Alarms,
     ledger: ledger::Ledger,
@@ -91,6 +92,7 @@ impl Default for Metrics {
             erasures_pending: Gauge::default(),
             erasures_refused: Counter::default(),
             panics: Counter::default(),
+            repeats: Counter::default(),
             rebalances: Counter::default(),
             alarms: Alarms::default(),
             ledger: ledger::Ledger::default(),
@@ -146,6 +148,7 @@ impl Metrics {
         let refused = "Erasures that profile-service refused; they stay pending, and the log says what to do";
         all.register("erasures_refused", refused, f.erasures_refused.clone());
         all.register("panics", "Handlers that panicked; their events were set aside", f.panics.clone());
+        all.register("repeats", "Events that came again when they had their outcome", f.repeats.clone());
         all.register("rebalances", "Partitions given up", f.rebalances.clone());
         f.alarms.register(all);
         f.ledger.register(all);
@@ -244,6 +247,11 @@ impl Metrics {
     /// profile-service refused an erasure.
     pub fn erasure_refused(&self) {
         self.0.erasures_refused.inc();
+    }
+
+    /// An event came again when it had its published outcome.
+    pub fn repeated(&self) {
+        self.0.repeats.inc();
     }
 
     /// A handler panicked.

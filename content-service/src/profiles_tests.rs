@@ -5,7 +5,10 @@ use std::{
     collections::BTreeSet,
     io,
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use futures::{
@@ -37,12 +40,18 @@ struct Replica {
     held: watch::Receiver<bool>,
     /// What each call told as shown.
     told: Arc<Mutex<Vec<Vec<String>>>>,
+    calls: Arc<AtomicUsize>,
+    /// Which calls, by their number, are refused as a whole.
+    refuses: fn(usize) -> Option<Code>,
 }
 
 impl Replica {
-    async fn asked<Q>(&self, requests: Request<Streaming<Q>>) -> Vec<Q> {
+    async fn asked<Q>(&self, requests: Request<Streaming<Q>>) -> Result<Vec<Q>, Status> {
+        if let Some(code) = (self.refuses)(self.calls.fetch_add(1, Ordering::Relaxed)) {
+            return Err(Status::new(code, "as scripted"));
+        }
         self.held.clone().wait_for(|held| !held).await.unwrap();
-        requests.into_inner().map(Result::unwrap).collect().await
+        Ok(requests.into_inner().map(Result::unwrap).collect().await)
     }
 }
 
@@ -66,14 +75,14 @@ impl ProfileService for Replica {
             let response = EnrichResponse { enrichment: Some(Enrichment::default()) };
             Ok(EnrichAllResponse { number, result: Some(enrich_all_response::Result::Response(response)) })
         };
-        Ok(answers(self.asked(requests).await, one))
+        Ok(answers(self.asked(requests).await?, one))
     }
 
     async fn record_all(
         &self,
         requests: Request<Streaming<RecordAllRequest>>,
     ) -> Result<Response<Answers<RecordAllResponse>>, Status> {
-        let asked = self.asked(requests).await;
+        let asked = self.asked(requests).await?;
         self.told.lock().unwrap().push(asked.iter().map(shown_id).collect());
         let one = |number, asked| {
             let response = RecordResponse { version: 1, applied: true };
@@ -115,7 +124,7 @@ impl Replica {
 /// A replica that answers, and the way to end it.
 async fn replica() -> (SocketAddr, CancellationToken) {
     let (_, held) = watch::channel(false);
-    Replica { held, told: Arc::default() }.start().await
+    Replica { held, told: Arc::default(), calls: Arc::default(), refuses: |_| None }.start().await
 }
 
 /// A client whose names are looked up all the time, and whoever answers for the names.
@@ -164,6 +173,29 @@ async fn replicas_are_replaced_and_names_fail_and_fewer_than_one_call_in_a_hundr
     assert!(all < 8, "{all} of 800 calls failed");
 }
 
+/// Calls that a replica got for a hundred events, and how many of these were not enriched.
+async fn storm(refuses: fn(usize) -> Option<Code>) -> (usize, usize) {
+    let ((_, held), calls) = (watch::channel(false), Arc::new(AtomicUsize::new(0)));
+    let replica = Replica { held, told: Arc::default(), calls: Arc::clone(&calls), refuses };
+    let (address, _) = replica.start().await;
+    let (profiles, resolver) = followed(Duration::from_secs(2));
+    *resolver.lock().unwrap() = Ok(BTreeSet::from([address]));
+    let failed = failed(&profiles).await;
+    (calls.load(Ordering::Relaxed), failed)
+}
+
+#[tokio::test]
+async fn f43_a_storm_of_refusals_costs_a_fifth_more_calls_and_never_more_than_two_for_an_event() {
+    let every_tenth = |call| match call % 20 {
+        9 => Some(Code::Unavailable),
+        19 => Some(Code::ResourceExhausted),
+        _ => None,
+    };
+    let (calls, failed) = storm(every_tenth).await;
+    assert!(failed == 0 && (100..=120).contains(&calls), "{calls} calls, {failed} events not enriched");
+    assert_eq!(storm(|_| Some(Code::Unavailable)).await, (200, 100));
+}
+
 /// A client of one replica that holds its answers back for as long as it is told to.
 struct Bench {
     profiles: Profiles,
@@ -174,7 +206,10 @@ struct Bench {
 impl Bench {
     async fn start(deadline: Duration) -> Self {
         let ((held, is_held), told) = (watch::channel(true), Arc::default());
-        let (address, _) = Replica { held: is_held, told: Arc::clone(&told) }.start().await;
+        let (address, _) =
+            Replica { held: is_held, told: Arc::clone(&told), calls: Arc::default(), refuses: |_| None }
+                .start()
+                .await;
         let (profiles, resolver) = followed(deadline);
         *resolver.lock().unwrap() = Ok(BTreeSet::from([address]));
         Self { profiles, told, held }

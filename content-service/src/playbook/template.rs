@@ -191,7 +191,10 @@ mod tests {
             ("{{ nothing }}", "undefined"),
             ("{{ 'x' * 100000000 }}", "fuel"),
         ] {
+            let since = std::time::Instant::now();
             let error = render(template, vec![]).unwrap_err().to_string();
+            // 5 ms, twenty times as much in a build that is not optimised.
+            assert!(since.elapsed().as_millis() < 100, "{template}: {:?}", since.elapsed());
             assert!(error.contains(why), "{template}: {error}");
         }
         assert!(render("{{ 'x' * 9000 }}", vec![]).unwrap_err().message.contains("9000"));
