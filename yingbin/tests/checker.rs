@@ -278,6 +278,7 @@ mod measured {
             within: Duration::from_secs(15),
             tail_ms: Some(100),
             vitals: vec![SMALL, SMALL],
+            tasks: vec![60.0],
             raised: vec![("gateway_spool_appended_total", 3.0)],
         };
         plant(&mut after);
@@ -288,6 +289,11 @@ mod measured {
     fn what_is_well_is_well() {
         assert_eq!(after(|_| {}), []);
         assert_eq!(after(|after| after.tail_ms = None), []);
+    }
+
+    #[test]
+    fn tasks_that_do_not_end_are_found() {
+        assert_eq!(after(|after| after.tasks.push(200.0)), [Unwell::Tasks(200.0)]);
     }
 
     #[test]

@@ -40,7 +40,7 @@ fn tried() -> BTreeSet<u32> {
 fn every_fault_has_a_row_or_a_sentence() {
     let told = ELSEWHERE.iter().map(|(id, _)| id.strip_prefix('F').unwrap().parse().unwrap());
     let tried = tried();
-    assert!(tried.contains(&1) && !tried.contains(&14), "{tried:?}");
+    assert!(tried.contains(&1) && !tried.contains(&16), "{tried:?}");
     let covered: BTreeSet<u32> = tried.into_iter().chain(told).collect();
     assert_eq!(covered, (1..=FAULTS).collect());
 }

@@ -8,6 +8,8 @@ pub(crate) const WELL_MS: i64 = 5_000;
 /// Bounds of a process (I7): resident MiB, and descriptors: 200, and two for each send in flight.
 pub(crate) const MOST_RSS: u64 = 400;
 pub(crate) const MOST_FILES: usize = 200 + 2 * 64;
+/// Tasks of a process that has nothing to do: those of its rooms, and two for each connection that is kept.
+pub(crate) const MOST_TASKS: f64 = 200.0;
 
 /// What a process has of the machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +46,8 @@ pub(crate) struct After {
     /// The slowest reply to what was pushed then, milliseconds.
     pub(crate) tail_ms: Option<i64>,
     pub(crate) vitals: Vec<Vitals>,
+    /// Tasks of each process.
+    pub(crate) tasks: Vec<f64>,
     /// By how much each metric of the fault has risen.
     pub(crate) raised: Vec<(&'static str, f64)>,
 }
@@ -59,6 +63,8 @@ pub(crate) enum Unwell {
     Fat(Vitals),
     /// I7: a process has too many descriptors.
     Files(Vitals),
+    /// I7: a process has tasks that do not end.
+    Tasks(f64),
     /// I7: no process was looked at.
     Nobody,
     /// I8: a metric by which the fault is to be seen has not risen.
@@ -79,6 +85,7 @@ pub(crate) fn unwell(after: &After) -> Vec<Unwell> {
         found.extend((vitals.rss >= MOST_RSS).then_some(Unwell::Fat(*vitals)));
         found.extend((vitals.files >= MOST_FILES).then_some(Unwell::Files(*vitals)));
     }
+    found.extend(after.tasks.iter().copied().filter(|tasks| *tasks >= MOST_TASKS).map(Unwell::Tasks));
     let quiet = after.raised.iter().filter(|(_, by)| *by <= 0.0);
     found.extend(quiet.map(|(name, _)| Unwell::Unseen(name)));
     found

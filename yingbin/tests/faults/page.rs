@@ -39,7 +39,7 @@ The invariants, checked every time:
 - I6: the lag is gone within 15 s of the end of the load. 30 s where a member of the group, Redis or Kafka was lost: it is missed after six seconds, and what it had
   under way is waited for as long as its lease; 60 s where all brokers were away, 90 s where an account was stopped for a minute. Twenty pushes after that are
   answered within 5 s, unless an account is stopped.
-- I7: each process has less than 400 MiB and 328 descriptors when all is over. That they do not grow is what F87 shows.
+- I7: each process has less than 400 MiB, 328 descriptors and 200 tasks when all is over. That they do not grow is what F87 shows.
 - I8: the metrics by which an operator sees the fault, named in its line, have risen since the first reply arrived, or the line says why there is none.
 
 | fault | what was done | bound | measured |

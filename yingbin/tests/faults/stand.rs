@@ -35,6 +35,8 @@ use crate::{
 pub(crate) use shape::Shape;
 
 const PLAYBOOK: &str = include_str!("playbook.yaml");
+/// What may be sent again, in two messages.
+pub(crate) const AGAIN: &str = include_str!("playbook_again.yaml");
 /// Shared by gateway and content-service of a test.
 const SECRET: &str = "the secret of the fault tests";
 
@@ -126,7 +128,7 @@ impl Stand {
         let accounts: Vec<Account> = ["csair", "qianjiang"].map(account).into();
         let (simulator, platform, ending) = platform(&accounts, &push).await;
         for account in &accounts {
-            let playbook = PLAYBOOK.replace("ACCOUNT", &account.name);
+            let playbook = shape.playbook.replace("ACCOUNT", &account.name);
             fs::write(folder.join(format!("{}.yaml", account.name)), playbook).unwrap();
         }
         let edges = Edges::before(push, platform, redis_port, profile_port).await;

@@ -12,6 +12,11 @@ impl Times {
     pub(crate) fn p99(&self) -> i64 {
         p99(&self.0)
     }
+
+    /// What none exceeded.
+    pub(crate) fn slowest(&self) -> i64 {
+        self.0.last().copied().expect("something was measured")
+    }
 }
 
 impl fmt::Display for Times {

@@ -145,8 +145,8 @@ impl Stand {
         let settled = since.elapsed();
         let tail_ms = if terms.tail { Some(self.tail().await) } else { None };
         let vitals: Vec<Vitals> = self.services().map(|service| service.vitals()).collect();
-        let raised = self.raised().await;
-        let after = After { settled, within: terms.within, tail_ms, vitals, raised };
+        let (tasks, raised) = (self.tasks().await, self.raised().await);
+        let after = After { settled, within: terms.within, tail_ms, vitals, tasks, raised };
         let report = Report::of(collect::books(self).await, after);
         let broken = check(&report.books, terms.allowed);
         assert!(broken.is_empty(), "{report}; {} broken: {:?}", broken.len(), &broken[..broken.len().min(8)]);

@@ -14,7 +14,7 @@ use crate::{
     proxy::Mode,
     stand::{Shape, Stand},
     support::processes::until,
-    trial::{IN_FLIGHT, TAKEOVER, Terms, Trial},
+    trial::{IN_FLIGHT, Report, TAKEOVER, Terms, Trial},
 };
 
 rows! {
@@ -23,19 +23,20 @@ rows! {
         "lost 0, one reply each",
         quiet "whoever is killed takes its counters along; a repeat of the platform is the same event and costs nothing";
     f02_a_gateway_is_killed_with_records_on_their_way, 1, full,
-        "two gateways; one dies three times with records handed to the producer and not acknowledged", "lost 0, one reply each",
+        "two gateways; one dies three times with records handed to the producer and not acknowledged",
+        "lost 0, one reply each; records beyond the first of their event ≤ deliveries beyond the first of their push",
         quiet "whoever is killed takes its counters along; a repeat of the platform is the same event and costs nothing";
     f03_a_gateway_is_killed_before_it_answers, 1, short,
         "two gateways; one dies three times with records acknowledged and pushes not answered, and with an answer written",
-        "lost 0, one reply each",
-        quiet "whoever is killed takes its counters along; a repeat of the platform is the same event and costs nothing";
+        "lost 0, one reply each; at least one record came again, and content-service passed over each that did",
+        raises ["content_repeats_total"];
     f04_a_content_service_is_killed_before_it_reserves, 1, full,
-        "two content-services; one dies seven times under load: with a record it has polled, and read, asking for the profile, with the profile, with the sources, with the reply waiting for its turn, and about to reserve",
-        "unknown ≤ 64 a kill, settled < 30 s",
+        "two content-services; one dies seven times under load, twenty seconds apart: with a record it has polled, and read, asking for the profile, with the profile, with the sources, with the reply waiting for its turn, and about to reserve",
+        "unknown ≤ 64 a kill, every reply that was sent < 19 s: who is gone is missed after 6 s, and what he was sending has a lease of 13 s",
         quiet "whoever is killed takes its counters along, and whoever takes over does what it always does";
     f05_a_content_service_is_killed_with_entries_reserved, 1, full,
         "connections to the platform refused, so that 30 entries stand reserved; their owner is killed, connections are taken, another owner comes",
-        "each that stood reserved sent once, unknown only what was armed again in that moment, settled < 30 s",
+        "each that stood reserved sent once, < 13 s (the lease) after another owner is there; unknown only what was armed again in that moment",
         quiet "whoever is killed takes its counters along, and whoever takes over does what it always does";
     f06_a_content_service_is_killed_when_sending_is_stored, 1, full,
         "two content-services; one dies twice under load, before a byte leaves", "unknown ≤ 64 a kill, settled < 30 s", raises ["content_outcomes_total{outcome=\"unknown\""];
@@ -44,8 +45,7 @@ rows! {
     f08_a_content_service_is_killed_with_answers_not_recorded, 1, full,
         "the same, three times: with an answer it has read, about to record it, and with it recorded and not told", "sent twice 0, unknown ≤ 64 a kill, settled < 30 s", raises ["content_outcomes_total{outcome=\"unknown\""];
     f09_a_content_service_is_killed_before_it_commits, 1, full,
-        "the same on a fast platform", "sent twice 0, unknown ≤ 64 a kill, settled < 30 s",
-        quiet "whoever is killed takes its counters along, and whoever takes over does what it always does";
+        "the same on a fast platform", "sent twice 0, unknown ≤ 64 a kill, settled < 30 s", raises ["content_repeats_total"];
     f10_profile_service_is_killed, 1, full,
         "killed under load, started again 100 pushes later", "every event is answered: the neutral edition", raises ["content_fallbacks_total{name=\"profile\""];
     f11_all_three_are_killed_together, 1, full,
@@ -62,49 +62,84 @@ rows! {
         raises ["content_rebalances_total", "content_fence_rejected_total"];
 }
 
-/// A platform that answers after a third of a second keeps many sends in flight.
-async fn killed(trial: &mut Trial<'_>, victim: Victim, slowly: bool, stages: &[&str]) -> String {
+/// What goes on while somebody dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pace {
+    Usual,
+    /// The platform answers after a third of a second, which keeps many sends in flight.
+    Slow,
+    /// Twenty seconds go by before the next one dies, in which what he left is taken over.
+    Resting,
+}
+
+async fn killed(trial: &mut Trial<'_>, victim: Victim, pace: Pace, stages: &[&str]) -> (Stand, Report) {
     let count = 2;
     let shape = match victim {
         Victim::Gateway => Shape { gateways: count, rate: 50, ..Shape::default() },
         Victim::Content => Shape { contents: count, rate: 50, ..Shape::default() },
     };
     let mut stand = trial.stand(shape).await;
-    if slowly {
+    if pace == Pace::Slow {
         stand.answers_slowly().await;
     }
     let load = stand.load();
     stand.more_arrive(20, Duration::from_secs(30)).await;
     for stage in stages {
-        if slowly {
+        if pace == Pace::Slow {
             stand.is_busy(0).await;
         }
         dies_at(stage, victim, &mut stand, &load, &mut trial.random).await;
+        if pace == Pace::Resting {
+            load.goes_on(1_000).await;
+        }
     }
     let unknown = if matches!(victim, Victim::Content) { stages.len() * IN_FLIGHT } else { 0 };
     let terms = Terms { costs: Costs::unknown(unknown), within: TAKEOVER, ..Terms::default() };
     let report = stand.ends(load, terms).await;
     let ended = [End::Sent, End::Unknown, End::Suppressed].map(|end| report.count(end));
     assert_eq!(ended.iter().sum::<usize>(), report.events, "{report}");
+    (stand, report)
+}
+
+/// The same, told.
+async fn told(trial: &mut Trial<'_>, victim: Victim, pace: Pace, stages: &[&str]) -> String {
+    let (_, report) = killed(trial, victim, pace, stages).await;
     format!("{}: {report}", victim.moments(stages))
 }
 
 async fn f01_a_gateway_is_killed_before_it_produces(trial: &mut Trial<'_>) -> String {
-    killed(trial, Victim::Gateway, false, &["g1", "g2", "g3", "g4", "g5", "g6"]).await
+    told(trial, Victim::Gateway, Pace::Usual, &["g1", "g2", "g3", "g4", "g5", "g6"]).await
 }
 
 async fn f02_a_gateway_is_killed_with_records_on_their_way(trial: &mut Trial<'_>) -> String {
-    killed(trial, Victim::Gateway, false, &["g7", "g7", "g7"]).await
+    let stages = ["g7", "g7", "g7"];
+    let (stand, report) = killed(trial, Victim::Gateway, Pace::Usual, &stages).await;
+    let again: usize = stand.pushed.iter().map(|push| push.attempts.len() - 1).sum();
+    assert!(report.repeats <= again, "{again} deliveries again; {report}");
+    format!("{}: {again} deliveries again; {report}", Victim::Gateway.moments(&stages))
 }
 
 async fn f03_a_gateway_is_killed_before_it_answers(trial: &mut Trial<'_>) -> String {
-    killed(trial, Victim::Gateway, false, &["g8", "g8", "g9"]).await
+    let stages = ["g8", "g8", "g9"];
+    let (stand, report) = killed(trial, Victim::Gateway, Pace::Usual, &stages).await;
+    let passed_over = stand.counted("content_repeats_total").await;
+    assert!(
+        report.repeats >= 1 && passed_over == report.repeats as f64,
+        "{passed_over} passed over; {report}"
+    );
+    format!("{}: {report}", Victim::Gateway.moments(&stages))
 }
 
 async fn f04_a_content_service_is_killed_before_it_reserves(trial: &mut Trial<'_>) -> String {
     let stages = ["c1", "c2", "enrich", "gather", "decide", "wait for a place", "reserve"];
-    killed(trial, Victim::Content, false, &stages).await
+    let (stand, report) = killed(trial, Victim::Content, Pace::Resting, &stages).await;
+    let slowest = stand.reply_times(&stand.pushed).slowest();
+    assert!(slowest < TAKEN_OVER_MS, "the slowest reply took {slowest} ms; {report}");
+    format!("{}: slowest reply {slowest} ms; {report}", Victim::Content.moments(&stages))
 }
+
+/// Whoever is gone is missed after a session of six seconds, and what he was sending has a lease of thirteen.
+const TAKEN_OVER_MS: i64 = 19_000;
 
 async fn f05_a_content_service_is_killed_with_entries_reserved(trial: &mut Trial<'_>) -> String {
     let mut stand = trial.stand(Shape::default()).await;
@@ -117,12 +152,17 @@ async fn f05_a_content_service_is_killed_with_entries_reserved(trial: &mut Trial
     stand.edges.api.set(Mode::Forward);
     let since = Instant::now();
     stand.staff().await;
+    let sent = async || (stand.arrived() >= reserved).then(|| since.elapsed());
+    let sent = until("what stood reserved is sent", LEASE, sent).await.as_secs_f64();
     let terms = Terms { costs: Costs::unknown(armed), within: TAKEOVER, ..Terms::default() };
     let report = stand.settles(since, terms).await;
     let ends = report.ends_of(&texts);
     assert_eq!((ends.get(&End::Sent).copied(), reserved + armed), (Some(reserved), 30), "{ends:?}; {report}");
-    format!("{reserved} stood reserved and {armed} armed; {report}")
+    format!("{reserved} stood reserved and {armed} armed, sent after {sent:.1} s; {report}")
 }
+
+/// How long an entry belongs to one who is gone.
+const LEASE: Duration = Duration::from_secs(13);
 
 /// Entries of the ledger in one state.
 async fn entries(stand: &Stand, state: &str) -> usize {
@@ -140,19 +180,19 @@ async fn entries(stand: &Stand, state: &str) -> usize {
 }
 
 async fn f06_a_content_service_is_killed_when_sending_is_stored(trial: &mut Trial<'_>) -> String {
-    killed(trial, Victim::Content, false, &["c6", "c6"]).await
+    told(trial, Victim::Content, Pace::Usual, &["c6", "c6"]).await
 }
 
 async fn f07_a_content_service_is_killed_with_bytes_written(trial: &mut Trial<'_>) -> String {
-    killed(trial, Victim::Content, true, &["c7"]).await
+    told(trial, Victim::Content, Pace::Slow, &["c7"]).await
 }
 
 async fn f08_a_content_service_is_killed_with_answers_not_recorded(trial: &mut Trial<'_>) -> String {
-    killed(trial, Victim::Content, true, &["c8", "settle", "publish"]).await
+    told(trial, Victim::Content, Pace::Slow, &["c8", "settle", "publish"]).await
 }
 
 async fn f09_a_content_service_is_killed_before_it_commits(trial: &mut Trial<'_>) -> String {
-    killed(trial, Victim::Content, false, &["c10", "c11"]).await
+    told(trial, Victim::Content, Pace::Usual, &["c10", "c11"]).await
 }
 
 async fn f10_profile_service_is_killed(trial: &mut Trial<'_>) -> String {

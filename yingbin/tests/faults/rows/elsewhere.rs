@@ -5,11 +5,11 @@
 pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
     (
         "F14",
-        "no playbook and no record makes a handler panic: `content-service/tests/panic.rs::a_handler_that_panics_sets_its_event_aside_and_the_process_goes_on` lets one",
+        "beside the row: `content-service/tests/panic.rs::a_handler_that_panics_sets_its_event_aside_and_the_process_goes_on`. In profile-service each question has a task of its own, and one that panics is answered INTERNAL",
     ),
     (
         "F15",
-        "needs a memory limit of its own (cgroup): nobody is ended for his memory here. Every row holds each process below 400 MiB, F50 and `gateway/tests/it/bounds.rs::hostile_pushes_do_not_make_it_grow` below much less, `make soak` its growth",
+        "no memory limit of its own (cgroup) can be set here, so beside the row: every row holds each process below 400 MiB, F50 and `gateway/tests/it/bounds.rs::hostile_pushes_do_not_make_it_grow` below much less, `make soak` its growth",
     ),
     (
         "F16",
@@ -21,7 +21,7 @@ pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
     ),
     (
         "F23",
-        "nothing blocks a worker of a usual build: `content-service/tests/blocked.rs::a_handler_that_blocks_ends_the_service_and_until_then_other_users_are_answered`, `content-service/tests/blocked.rs::a_thread_of_the_runtime_that_blocks_is_found` and `content-service/tests/blocked.rs::a_loop_that_stops_turning_is_found_and_one_that_has_ended_is_not` block each",
+        "beside the row: `content-service/tests/blocked.rs::a_handler_that_blocks_ends_the_service_and_until_then_other_users_are_answered`, `content-service/tests/blocked.rs::a_thread_of_the_runtime_that_blocks_is_found` and `content-service/tests/blocked.rs::a_loop_that_stops_turning_is_found_and_one_that_has_ended_is_not`",
     ),
     (
         "F25",
@@ -52,6 +52,10 @@ pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
         "beside the row: `content-service/src/intake_tests.rs::a_hot_user_is_answered_with_the_newest_and_holds_nobody_up`, `content-service/tests/service/crowds.rs::a_hot_user_gives_way_to_himself_and_slows_nobody` and `content-service/src/lanes_tests.rs::users_stay_in_order_bounds_hold_and_nothing_is_lost`; a profile has caps: `profile-service/tests/learning.rs::the_fullest_profile_fits_into_a_message`",
     ),
     (
+        "F43",
+        "beside the row, calls refused as UNAVAILABLE and RESOURCE_EXHAUSTED: `content-service/src/profiles_tests.rs::f43_a_storm_of_refusals_costs_a_fifth_more_calls_and_never_more_than_two_for_an_event`",
+    ),
+    (
         "F44",
         "names with no address and names that fail, with a resolver of the test; that fewer than one call in a hundred fails: `content-service/src/profiles_tests.rs::replicas_are_replaced_and_names_fail_and_fewer_than_one_call_in_a_hundred_does`; beside it: `content-service/src/profiles/addresses_tests.rs::a_look_up_that_finds_nobody_changes_nothing`, `content-service/src/profiles/addresses_tests.rs::a_name_that_is_not_found_keeps_its_addresses_while_another_is_found` and `content-service/src/profiles/addresses_tests.rs::whoever_follows_the_changes_knows_the_addresses_and_never_has_none`",
     ),
@@ -61,7 +65,7 @@ pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
     ),
     (
         "F48",
-        "beside the row, with `at_least_once`, with `ask`, and across a crash: `content-service/tests/service/unknown.rs::at_least_once_sends_once_more_and_says_so`, `content-service/tests/service/unknown.rs::who_asks_gets_his_outcome_at_once_and_a_revision_after_the_resend` and `content-service/tests/service/unknown.rs::after_a_crash_the_resend_is_made_once_and_not_if_the_dead_one_had_made_it`",
+        "beside the rows, with `ask`, and `at_least_once` across a crash: `content-service/tests/service/unknown.rs::who_asks_gets_his_outcome_at_once_and_a_revision_after_the_resend` and `content-service/tests/service/unknown.rs::after_a_crash_the_resend_is_made_once_and_not_if_the_dead_one_had_made_it`",
     ),
     (
         "F50",

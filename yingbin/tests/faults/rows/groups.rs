@@ -22,7 +22,7 @@ rows! {
         "sent twice 0, lost 0, unknown 0, 99 in 100 replies < 20 s, settled < 30 s",
         quiet "`content_rebalances_total` is read before each restart, which takes it along";
     f24_commits_fail_as_the_group_moves_on, 1, full,
-        "content-service cannot reach its group for 250 pushes (10 s, session 6 s), twice", "sent twice 0, unknown ≤ 64 a time, settled < 30 s", raises ["content_rebalances_total"];
+        "content-service cannot reach its group for 250 pushes (10 s, session 6 s), twice", "commits are refused (ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID), and what comes again is passed over; sent twice 0, unknown ≤ 64 a time, settled < 30 s", raises ["content_rebalances_total", "content_repeats_total"];
     f79_a_topic_gets_more_partitions, 1, full,
         "the events topic gets 24 partitions instead of 12 under load, which the contract forbids",
         "lost 0, one outcome each, sent twice 0, settled < 30 s; only the order of a user's replies may break, and it is told", raises ["content_partitions_changed_total"];
@@ -95,7 +95,10 @@ async fn f24_commits_fail_as_the_group_moves_on(trial: &mut Trial<'_>) -> String
         trial.cluster.nodes()[0].to_contents.set(Mode::Forward);
     }
     let costs = Costs::unknown(2 * IN_FLIGHT);
-    stand.ends(load, Terms { costs, within: TAKEOVER, ..Terms::default() }).await.to_string()
+    let report = stand.ends(load, Terms { costs, within: TAKEOVER, ..Terms::default() }).await;
+    let refused = stand.logged("content-service-0", "COMMITFAIL");
+    assert!(refused > 0, "{report}");
+    format!("{refused} commits refused; {report}")
 }
 
 async fn f79_a_topic_gets_more_partitions(trial: &mut Trial<'_>) -> String {

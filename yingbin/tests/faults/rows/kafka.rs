@@ -38,7 +38,7 @@ rows! {
     f28_a_very_slow_broker, 1, full,
         "a second and a half each way for 1,000 pushes, 100 a second", "every push answered 200 at its first delivery within 4 s; nothing lost", raises ["gateway_spool_appended_total"];
     f29_the_brokers_report_is_lost, 1, short,
-        "for 75 pushes (3 s) the broker takes records and its answers are dropped", "repeats in the topic, one reply each", raises ["gateway_spool_appended_total"];
+        "for 75 pushes (3 s) the broker takes records and its answers are dropped", "repeats in the topic, one reply each; content-service passed over every repeat", raises ["gateway_spool_appended_total", "content_repeats_total"];
     f30_bits_turn_on_the_way_from_the_broker, 1, full,
         "content-service is away for 150 pushes; then, and for 75 pushes more, one event in each answer that has any has a bit turned on its way to it",
         "nothing lost, set aside or sent twice; replies again < 5 s after it",

@@ -1,6 +1,7 @@
 //! The faults, one row each, named by their id in the specification.
 
 mod death;
+mod defects;
 mod edge;
 pub(crate) mod elsewhere;
 mod groups;
@@ -87,6 +88,7 @@ use rows;
 pub(crate) fn all() -> Vec<Row> {
     let all = [
         death::rows(),
+        defects::rows(),
         kafka::rows(),
         groups::rows(),
         redis::rows(),

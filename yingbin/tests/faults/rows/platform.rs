@@ -7,9 +7,9 @@ use tokio::{net::TcpListener, time::Instant};
 
 use super::rows;
 use crate::{
-    checker::{Costs, End},
+    checker::{Allowed, Costs, End},
     proxy::Mode,
-    stand::{Shape, Stand},
+    stand::{AGAIN, Shape, Stand},
     support::processes::until,
     trial::{PROGRESS, Report, TAKEOVER, Terms, Trial},
 };
@@ -23,6 +23,8 @@ rows! {
         "600 sent, 360 unknown that never arrived, 48 unknown, exactly", raises ["content_outcomes_total{outcome=\"unknown\""];
     f48_the_answer_is_lost, 1, short,
         "12 messages are taken and the connection reset", "12 unknown, each arrived once", raises ["content_outcomes_total{outcome=\"unknown\""];
+    f48_the_answer_is_lost_of_what_may_be_sent_again, 1, full,
+        "a playbook with `unknown: at_least_once` and two messages; the first of 12 users is taken and the connection reset", "all sent: the first message twice, the second once", raises ["content_sent_again_total"];
     f49_server_errors_with_and_without_the_message, 1, full,
         "500, 502, 503, 503 with Retry-After and 504, each taken and not taken, but for the one that says when to come again", "8 unknown; the one that says when to come again sent", raises ["content_outcomes_total{outcome=\"unknown\""];
     f50_answers_that_are_none, 1, full,
@@ -140,6 +142,20 @@ async fn f48_the_answer_is_lost(trial: &mut Trial<'_>) -> String {
     let (texts, report) = told(&mut stand, faults, 12, Costs::unknown(12)).await;
     assert_eq!(report.ends_of(&texts), only(End::Unknown, 12), "{report}");
     assert!(arrived(&report, &texts) == 12, "{report}");
+    report.to_string()
+}
+
+async fn f48_the_answer_is_lost_of_what_may_be_sent_again(trial: &mut Trial<'_>) -> String {
+    let mut stand = trial.stand(Shape { playbook: AGAIN, ..Shape::default() }).await;
+    begins(&mut stand).await;
+    let lost = |n| json!({"path": "send", "openid": format!("u{n}"), "kind": "reset", "taken": true});
+    stand.script((0..12).map(lost).collect()).await;
+    let texts = stand.push_each(0, "u", 12).await;
+    let allowed = Allowed { duplicates: 12, ..Allowed::default() };
+    let report = stand.settles(Instant::now(), Terms { allowed, ..Terms::default() }).await;
+    assert_eq!(report.ends_of(&texts), only(End::Sent, 12), "{report}");
+    let second: Vec<_> = texts.iter().map(|text| format!("{text}, again")).collect();
+    assert_eq!((arrived(&report, &texts), arrived(&report, &second)), (24, 12), "{report}");
     report.to_string()
 }
 

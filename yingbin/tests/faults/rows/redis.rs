@@ -127,7 +127,7 @@ async fn f35_redis_is_slower_than_its_deadline(trial: &mut Trial<'_>) -> String 
 }
 
 /// What 99 in 100 replies to so many pushes do not exceed, milliseconds.
-async fn p99(stand: &mut Stand, pushes: usize) -> i64 {
+pub(super) async fn p99(stand: &mut Stand, pushes: usize) -> i64 {
     let load = stand.load();
     load.goes_on(pushes).await;
     let pushed = load.end().await;

@@ -17,6 +17,8 @@ pub(crate) struct Shape {
     pub(crate) spool: bool,
     /// Tables for content-service.
     pub(crate) content: &'static str,
+    /// The playbook of each account, whose name stands there as `ACCOUNT`.
+    pub(crate) playbook: &'static str,
     /// Partitions of the events topic, where they are not as many as usual.
     pub(crate) partitions: i32,
     /// How many people write to each account.
@@ -46,6 +48,7 @@ impl Default for Shape {
             gateway: "",
             spool: true,
             content: "",
+            playbook: super::PLAYBOOK,
             partitions: proto::EVENTS.partitions,
             users: 60,
             rate: 25,

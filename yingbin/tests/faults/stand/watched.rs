@@ -46,6 +46,15 @@ impl Stand {
         sum
     }
 
+    /// Tasks of each process that runs.
+    pub(crate) async fn tasks(&self) -> Vec<f64> {
+        let mut tasks = Vec::new();
+        for service in self.services() {
+            tasks.push(service.counts(&self.http, "process_tasks").await);
+        }
+        tasks
+    }
+
     /// Sends that the content-services have under way: only these may still arrive when the ledger is gone.
     pub(crate) async fn sends_in_flight(&self) -> usize {
         let under_way = self.counted("content_sends_in_flight").await;
