@@ -34,9 +34,9 @@ pub enum TopicsCommand {
 pub async fn run(command: TopicsCommand) -> anyhow::Result<ExitCode> {
     let TopicsCommand::Create { replication, kafka, output } = command;
     let kafka = Servers::find()?.kafka(&kafka)?;
-    let created = create(&kafka, replication)
-        .await
-        .map_err(|error| anyhow::anyhow!("Kafka at {}: {error}", kafka.bootstrap))?;
+    let created = create(&kafka, replication).await.map_err(|error| {
+        anyhow::anyhow!("Kafka at {}: {error} (that of `yingbin up` has its topics)", kafka.bootstrap)
+    })?;
     output.answer(
         || json!({ "ok": true, "created": created }),
         || match created.as_slice() {

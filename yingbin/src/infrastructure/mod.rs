@@ -86,6 +86,9 @@ impl Infrastructure {
         let infrastructure =
             Self { kafka, redis, embedded_kafka, redis_server, scratch: tempfile::tempdir()? };
         infrastructure.reach_redis().await?;
+        if infrastructure.embedded_kafka.is_some() && infrastructure.redis_server.is_none() {
+            infrastructure.claim_redis().await?;
+        }
         Ok(infrastructure)
     }
 
@@ -151,6 +154,20 @@ impl Infrastructure {
         }
     }
 
+    /// A ledger outlives a Kafka that ends with its process, and would take the same events of another life for repeats.
+    async fn claim_redis(&self) -> Result<()> {
+        let redis = Redis::new(&self.redis, &self.kafka.namespace)?;
+        let mut claim = ::redis::cmd("SET");
+        claim.arg(redis.key("yingbin up")).arg("its Kafka ended with it").arg("NX");
+        let claimed = redis.query::<Option<String>>(&claim).await.context("redis cannot be used")?;
+        anyhow::ensure!(
+            claimed.is_some(),
+            "this Redis holds what an earlier `yingbin up` has left there, whose Kafka ended with it: give another --namespace, \
+             empty it, or name a Kafka that stays in KAFKA_BOOTSTRAP"
+        );
+        Ok(())
+    }
+
     async fn reach_redis(&self) -> Result<()> {
         let redis = Redis::new(&self.redis, "")?;
         let ping = ::redis::cmd("PING");
@@ -190,4 +207,25 @@ fn embedded_kafka(namespace: &str) -> Result<(Option<EmbeddedKafka>, Kafka)> {
         ..outside_kafka(server.bootstrap().to_owned(), namespace)
     };
     Ok((Some(server), kafka))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_redis_serves_one_life_of_a_kafka_that_ends_under_each_namespace() {
+        let redis = RedisServer::start().await.unwrap();
+        let outside = |namespace: &str| Outside {
+            redis: Some(redis.url()),
+            namespace: namespace.to_owned(),
+            ..Outside::default()
+        };
+        let mut told = Vec::new();
+        for namespace in ["a.", "a.", "b."] {
+            let started = Infrastructure::start(outside(namespace)).await;
+            told.push(started.map(drop).map_err(|refusal| refusal.to_string().contains("--namespace")));
+        }
+        assert_eq!(told, [Ok(()), Err(true), Ok(())]);
+    }
 }
