@@ -106,8 +106,7 @@ async fn redis_is_the_flags_then_that_of_a_running_up_then_the_environments() {
         r#"{{"gateway":"","simulator":"","profile":"","kafka":"","redis":"{}","accounts":[]}}"#,
         second.url()
     );
-    std::fs::create_dir(folder.path().join(".yingbin")).unwrap();
-    std::fs::write(folder.path().join(".yingbin/up.json"), up).unwrap();
+    let _runs = cli::running(folder.path(), &up);
     let told = ask(&[], Some(first.url()));
     assert!(told.contains("\"e2\"") && !told.contains("\"e1\""), "{told}");
     let told = ask(&["--redis", &first.url()], Some(second.url()));

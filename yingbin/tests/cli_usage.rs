@@ -96,14 +96,13 @@ fn a_push_without_words_or_writer_says_so() {
 #[test]
 fn an_account_that_is_none_is_told_with_those_that_are() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join(".yingbin")).unwrap();
     let account = |name| format!(r#"{{"name":"{name}","path":"","app_id":"wx1","token":"","mode":"plain"}}"#);
     let up = format!(
         r#"{{"gateway":"","simulator":"","profile":"http://127.0.0.1:1","kafka":"","redis":"","accounts":[{},{}]}}"#,
         account("paper"),
         account("air")
     );
-    std::fs::write(folder.path().join(".yingbin/up.json"), up).unwrap();
+    let _runs = cli::running(folder.path(), &up);
     for arguments in [
         &["push", "send", "--account", "x", "--text", "a", "--from", "o1"][..],
         &["who", "o1", "--account", "x"],

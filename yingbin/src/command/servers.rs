@@ -1,7 +1,8 @@
 //! Where the servers are: flags, else a running `yingbin up`, else the environment.
 
 use std::{
-    env, fs,
+    env,
+    fs::{self, File},
     path::{Path, PathBuf},
 };
 
@@ -248,7 +249,12 @@ fn names(accounts: &[Account]) -> String {
 }
 
 fn up_file(from: &Path) -> Option<PathBuf> {
-    from.ancestors().map(|folder| folder.join(UP_FILE)).find(|path| path.is_file())
+    from.ancestors().map(|folder| folder.join(UP_FILE)).find(|path| is_held(path))
+}
+
+/// Whoever runs holds his file; one that nobody holds was left by a process that was killed.
+fn is_held(path: &Path) -> bool {
+    File::open(path).is_ok_and(|file| file.try_lock_shared().is_err())
 }
 
 fn read(path: &Path) -> anyhow::Result<Up> {
@@ -338,6 +344,9 @@ mod tests {
         fs::create_dir_all(top.path().join(".yingbin")).unwrap();
         assert_eq!(up_file(&below), None);
         fs::write(top.path().join(UP_FILE), "{}").unwrap();
+        assert_eq!(up_file(&below), None, "nobody holds it");
+        let held = File::open(top.path().join(UP_FILE)).unwrap();
+        held.lock().unwrap();
         let found = up_file(&below).unwrap();
         assert!(read(&found).unwrap_err().to_string().contains("start it again"));
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{
+    fs::{self, File},
     io::Write as _,
     path::Path,
     process::{Command, Output, Stdio},
@@ -63,4 +64,13 @@ fn ended(output: Output) -> Ended {
         out: String::from_utf8(output.stdout).unwrap(),
         err: String::from_utf8(output.stderr).unwrap(),
     }
+}
+
+/// A `yingbin up` that runs in a folder, as far as a command can see, while the file lives.
+pub(crate) fn running(folder: &Path, up: &str) -> File {
+    fs::create_dir(folder.join(".yingbin")).unwrap();
+    let mut file = File::create(folder.join(".yingbin/up.json")).unwrap();
+    file.write_all(up.as_bytes()).unwrap();
+    file.lock().unwrap();
+    file
 }

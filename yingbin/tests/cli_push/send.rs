@@ -143,8 +143,7 @@ fn a_running_installation_fills_in_everything() {
         "accounts": [{ "name": "shop", "path": "/wechat/shop", "app_id": APP_ID, "token": TOKEN, "aes_key": KEY,
                        "mode": "safe" }]
     });
-    std::fs::create_dir(folder.path().join(".yingbin")).unwrap();
-    std::fs::write(folder.path().join(".yingbin/up.json"), up.to_string()).unwrap();
+    let _runs = cli::running(folder.path(), &up.to_string());
     let ended = cli::yingbin_in(
         folder.path(),
         &["push", "send", "--account", "shop", "--text", "你好", "--from", "o1"],
