@@ -80,7 +80,7 @@ impl RedisConfig {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RedisError {
     /// No answer in time; a write may have been applied all the same.
-    #[error("redis did not answer within {0:?}")]
+    #[error("redis did not answer within {0:?}, or could not be reached")]
     Late(Duration),
     /// The connection broke or could not be made; a write may have been applied all the same.
     #[error("redis is away: {0}")]

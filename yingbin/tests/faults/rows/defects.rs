@@ -15,7 +15,7 @@ use crate::{
 };
 
 rows! {
-    f14_handlers_panic, 1, full,
+    f14_handlers_panic, 1, short,
         "three handlers of gateway panic, each with a push that it has parsed, and two of content-service, about to ask for the profile", "answered 500 and delivered again; two events set aside, all others sent; nobody restarts",
         raises ["process_panics_total", "content_dlq_total", "gateway_pushes_total{result=\"defect\""];
     f15_a_content_service_has_more_to_do_than_memory, 1, full,

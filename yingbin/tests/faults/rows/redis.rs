@@ -18,7 +18,7 @@ use crate::{
 
 rows! {
     f33_redis_is_killed, 1, full,
-        "SIGKILL, started again on its data 125 pushes (5 s) later", "no send begins without it: only those under way arrive; unknown ≤ 64", raises ["content_ledger_waits_total"];
+        "SIGKILL, started again on its data 125 pushes (5 s) later", "no send begins without it: only those under way arrive; 99 in 100 calls of our client fail < 150 ms (deadline 100 ms); unknown ≤ 64", raises ["content_ledger_waits_total"];
     f34_redis_hangs, 1, full,
         "SIGSTOP for 500 pushes (20 s), then SIGCONT", "no send begins meanwhile: only those under way arrive; sent twice 0, unknown 0", raises ["content_ledger_waits_total"];
     f35_redis_is_slow, 1, full,
@@ -78,13 +78,32 @@ async fn f33_redis_is_killed(trial: &mut Trial<'_>) -> String {
     stand.more_arrive(50, PROGRESS).await;
     stand.redis.kill();
     let gone = Gone::now(&stand).await;
-    load.goes_on(125).await;
+    let (call, ()) = tokio::join!(fails_within(&stand.redis), load.goes_on(125));
     let meanwhile = gone.few_arrive(&stand);
+    assert!(call < Duration::from_millis(150), "99 in 100 calls failed within {call:?}");
     stand.redis.start_again().await;
     stand.more_arrive(100, PROGRESS).await;
     let terms = Terms { costs: Costs::unknown(IN_FLIGHT), ..Terms::default() };
     let report = stand.ends(load, terms).await;
-    format!("{meanwhile}; {report}")
+    format!("{meanwhile}; 99 in 100 calls failed within {} ms; {report}", call.as_millis())
+}
+
+/// How long calls to a server that is away take, with the deadline of the services: what 99 in 100 do not exceed.
+async fn fails_within(server: &RedisServer) -> Duration {
+    let client = Redis::new(&RedisConfig::new(server.url(), Duration::from_millis(100)), "").unwrap();
+    let mut took = Vec::new();
+    for _ in 0..40 {
+        let since = Instant::now();
+        asks_in_vain(&client).await;
+        took.push(since.elapsed());
+    }
+    took.sort_unstable();
+    crate::bounds::p99(&took)
+}
+
+async fn asks_in_vain(client: &Redis) {
+    let answer = client.query::<String>(&redis::cmd("PING")).await;
+    assert!(answer.is_err(), "{answer:?} from a server that is away");
 }
 
 async fn f34_redis_hangs(trial: &mut Trial<'_>) -> String {
