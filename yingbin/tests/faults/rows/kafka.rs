@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rand::Rng as _;
+use runtime::kafka::Kafka;
 use tokio::time::Instant;
 
 use super::rows;
@@ -48,7 +49,7 @@ rows! {
         "its partition is held and told, all others are answered; then every event has its outcome; nothing lost or sent twice",
         raises ["content_offset_reset_total"];
     f31_poison_records, 1, short,
-        "five records that nobody can read, 900 kB among them", "each set aside with its reason; the partitions move on", raises ["content_dlq_total"];
+        "five records that nobody can read, one of 1 MB among them", "each set aside with its reason; the partitions move on", raises ["content_dlq_total"];
     f83_kafka_is_far_away, 1, full,
         "40 ms each way between all services and the broker", "all sent, every push answered 200",
         quiet "it is slow within every time limit: only `gateway_produce_seconds` grows";
@@ -248,7 +249,7 @@ async fn f31_poison_records(trial: &mut Trial<'_>) -> String {
     let mut stand = trial.stand(Shape::default()).await;
     let load = stand.load();
     stand.more_arrive(30, PROGRESS).await;
-    let (garbage, large) = (b"\xff\xff no event".to_vec(), vec![0xff; 900_000]);
+    let (garbage, large) = (b"\xff\xff no event".to_vec(), vec![0xff; 1_000_000]);
     let kinds: [(&str, &[u8], &str); 5] = [
         ("poison-1", &garbage, "application/protobuf"),
         ("poison-2", &garbage, "text/plain"),
@@ -256,7 +257,8 @@ async fn f31_poison_records(trial: &mut Trial<'_>) -> String {
         ("poison-4", b"", "application/protobuf"),
         ("", &garbage, ""),
     ];
-    let producer = stand.kafka.producer("poison").unwrap();
+    let properties = vec![("message.max.bytes".to_owned(), (1 << 20).to_string())];
+    let producer = Kafka { properties, ..stand.kafka.clone() }.producer("poison").unwrap();
     let topic = stand.kafka.topic(proto::EVENTS.name);
     for (id, value, kind) in kinds {
         let headers = [("ce_id", id.into()), ("content-type", kind.into())];
