@@ -46,6 +46,7 @@ async fn f61_pushes_come_three_times_to_different_gateways(trial: &mut Trial<'_>
     }
     let report = stand.settles(Instant::now(), Terms::default()).await;
     assert!(report.repeats >= 100 && report.count(End::Sent) == report.events, "{report}");
+    assert_eq!(stand.counted("content_repeats_total").await, report.repeats as f64, "{report}");
     report.to_string()
 }
 

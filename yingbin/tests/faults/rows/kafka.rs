@@ -199,6 +199,7 @@ async fn f29_the_brokers_report_is_lost(trial: &mut Trial<'_>) -> String {
     slow_no_more(trial);
     let report = stand.ends(load, Terms { within: TAKEOVER, ..Terms::default() }).await;
     assert!(report.repeats > 0, "a record whose report was lost comes again: {report}");
+    assert_eq!(stand.counted("content_repeats_total").await, report.repeats as f64, "{report}");
     report.to_string()
 }
 
