@@ -46,6 +46,10 @@ struct Replica {
 }
 
 impl Replica {
+    fn new(held: watch::Receiver<bool>) -> Self {
+        Self { held, told: Arc::default(), calls: Arc::default(), refuses: |_| None }
+    }
+
     async fn asked<Q>(&self, requests: Request<Streaming<Q>>) -> Result<Vec<Q>, Status> {
         if let Some(code) = (self.refuses)(self.calls.fetch_add(1, Ordering::Relaxed)) {
             return Err(Status::new(code, "as scripted"));
@@ -124,7 +128,7 @@ impl Replica {
 /// A replica that answers, and the way to end it.
 async fn replica() -> (SocketAddr, CancellationToken) {
     let (_, held) = watch::channel(false);
-    Replica { held, told: Arc::default(), calls: Arc::default(), refuses: |_| None }.start().await
+    Replica::new(held).start().await
 }
 
 /// A client whose names are looked up all the time, and whoever answers for the names.
@@ -175,8 +179,9 @@ async fn replicas_are_replaced_and_names_fail_and_fewer_than_one_call_in_a_hundr
 
 /// Calls that a replica got for a hundred events, and how many of these were not enriched.
 async fn storm(refuses: fn(usize) -> Option<Code>) -> (usize, usize) {
-    let ((_, held), calls) = (watch::channel(false), Arc::new(AtomicUsize::new(0)));
-    let replica = Replica { held, told: Arc::default(), calls: Arc::clone(&calls), refuses };
+    let (_, held) = watch::channel(false);
+    let replica = Replica { refuses, ..Replica::new(held) };
+    let calls = Arc::clone(&replica.calls);
     let (address, _) = replica.start().await;
     let (profiles, resolver) = followed(Duration::from_secs(2));
     *resolver.lock().unwrap() = Ok(BTreeSet::from([address]));
@@ -205,11 +210,10 @@ struct Bench {
 
 impl Bench {
     async fn start(deadline: Duration) -> Self {
-        let ((held, is_held), told) = (watch::channel(true), Arc::default());
-        let (address, _) =
-            Replica { held: is_held, told: Arc::clone(&told), calls: Arc::default(), refuses: |_| None }
-                .start()
-                .await;
+        let (held, is_held) = watch::channel(true);
+        let replica = Replica::new(is_held);
+        let told = Arc::clone(&replica.told);
+        let (address, _) = replica.start().await;
         let (profiles, resolver) = followed(deadline);
         *resolver.lock().unwrap() = Ok(BTreeSet::from([address]));
         Self { profiles, told, held }

@@ -35,7 +35,10 @@ pub async fn run(command: TopicsCommand) -> anyhow::Result<ExitCode> {
     let TopicsCommand::Create { replication, kafka, output } = command;
     let kafka = Servers::find()?.kafka(&kafka)?;
     let created = create(&kafka, replication).await.map_err(|error| {
-        anyhow::anyhow!("Kafka at {}: {error} (that of `yingbin up` has its topics)", kafka.bootstrap)
+        anyhow::anyhow!(
+            "Kafka at {}: {error}; if it is that of a running `yingbin up`, it has its topics",
+            kafka.bootstrap
+        )
     })?;
     output.answer(
         || json!({ "ok": true, "created": created }),

@@ -158,11 +158,11 @@ impl Infrastructure {
     async fn claim_redis(&self) -> Result<()> {
         let redis = Redis::new(&self.redis, &self.kafka.namespace)?;
         let mut claim = ::redis::cmd("SET");
-        claim.arg(redis.key("yingbin up")).arg("its Kafka ended with it").arg("NX");
+        claim.arg(redis.key("yingbin up")).arg("with a Kafka of its own").arg("NX");
         let claimed = redis.query::<Option<String>>(&claim).await.context("redis cannot be used")?;
         anyhow::ensure!(
             claimed.is_some(),
-            "this Redis holds what an earlier `yingbin up` has left there, whose Kafka ended with it: give another --namespace, \
+            "this Redis holds what another `yingbin up` has written there, which had a Kafka of its own: give another --namespace, \
              empty it, or name a Kafka that stays in KAFKA_BOOTSTRAP"
         );
         Ok(())

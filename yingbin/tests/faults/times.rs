@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fmt};
 
-use crate::{bounds::p99, load::Pushed, stand::Stand};
+use crate::{bounds::p99, load::Pushed, stand::Stand, trial::TAKEOVER};
 
 /// Times from push to message, milliseconds, shortest first.
 pub(crate) struct Times(Vec<i64>);
@@ -26,6 +26,17 @@ impl fmt::Display for Times {
 }
 
 impl Stand {
+    /// What 99 in 100 replies to so many pushes do not exceed, milliseconds.
+    pub(crate) async fn p99_of(&mut self, pushes: usize) -> i64 {
+        let load = self.load();
+        load.goes_on(pushes).await;
+        let pushed = load.end().await;
+        self.handled(TAKEOVER).await;
+        let times = self.reply_times(&pushed);
+        self.pushed.extend(pushed);
+        times.p99()
+    }
+
     /// How long the replies to these pushes took, from the push to the message; most have to have one.
     pub(crate) fn reply_times(&self, pushed: &[Pushed]) -> Times {
         let arrived = self.pusher.simulator.arrivals(0, None);

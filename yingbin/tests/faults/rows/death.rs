@@ -72,6 +72,7 @@ enum Pace {
     Resting,
 }
 
+/// One of two dies at each stage in turn; what is then there is the stand, and what was measured.
 async fn killed(trial: &mut Trial<'_>, victim: Victim, pace: Pace, stages: &[&str]) -> (Stand, Report) {
     let count = 2;
     let shape = match victim {

@@ -7,7 +7,7 @@ use simulator::Order;
 use tokio::time::Instant;
 use wechat::push::{Format, seal};
 
-use super::{kafka::slowest, redis::p99, rows};
+use super::{kafka::slowest, rows};
 use crate::{
     checker::End,
     service::older_build,
@@ -132,7 +132,7 @@ async fn f86_nobody_reads_the_logs(trial: &mut Trial<'_>) -> String {
 async fn warm_p99(stand: &mut Stand) -> i64 {
     stand.push_each(0, "before", 50).await;
     stand.handled(TAKEOVER).await;
-    p99(stand, 250).await
+    stand.p99_of(250).await
 }
 
 async fn f78_orderly_ends_under_load(trial: &mut Trial<'_>) -> String {

@@ -140,21 +140,10 @@ async fn f35_redis_is_slower_than_its_deadline(trial: &mut Trial<'_>) -> String 
     let pushed = load.end().await;
     stand.pushed.extend(pushed);
     latency(&stand, 0);
-    let after = p99(&mut stand, 125).await;
+    let after = stand.p99_of(125).await;
     let report = stand.settles(Instant::now(), Terms::default()).await;
     assert!(after < 5_000, "{after} ms for what was pushed after it; {report}");
     format!("99 in 100 of what was pushed after it were answered within {after} ms; {report}")
-}
-
-/// What 99 in 100 replies to so many pushes do not exceed, milliseconds.
-pub(super) async fn p99(stand: &mut Stand, pushes: usize) -> i64 {
-    let load = stand.load();
-    load.goes_on(pushes).await;
-    let pushed = load.end().await;
-    stand.handled(TAKEOVER).await;
-    let times = stand.reply_times(&pushed);
-    stand.pushed.extend(pushed);
-    times.p99()
 }
 
 fn latency(stand: &Stand, ms: u64) {
@@ -260,13 +249,13 @@ async fn f40_scripts_are_forgotten(trial: &mut Trial<'_>) -> String {
 async fn f42_profile_service_hangs(trial: &mut Trial<'_>) -> String {
     let mut stand = trial.stand(Shape { users: 10_000, ..Shape::default() }).await;
     // The first wait until the group has met.
-    p99(&mut stand, 20).await;
-    let before = p99(&mut stand, 100).await;
+    stand.p99_of(20).await;
+    let before = stand.p99_of(100).await;
     stand.is_calm().await;
     let mut meanwhile = Vec::new();
     for mode in [Mode::Latency(Duration::from_secs(1)), Mode::BlackHole] {
         stand.edges.enrich.set(mode);
-        meanwhile.push(p99(&mut stand, 100).await);
+        meanwhile.push(stand.p99_of(100).await);
     }
     stand.edges.enrich.set(Mode::Forward);
     let report = stand.settles(Instant::now(), Terms::default()).await;

@@ -50,8 +50,7 @@ async fn f53_others_refresh_the_token_too(trial: &mut Trial<'_>) -> String {
     let load = stand.load();
     stand.more_arrive(100, TAKEOVER).await;
     counting_tokens(&stand).await;
-    let account = stand.pusher.accounts[0].clone();
-    let Account { app_id, app_secret, .. } = &account;
+    let Account { app_id, app_secret, .. } = stand.pusher.accounts[0].clone();
     let plain = format!(
         "http://{}/cgi-bin/token?grant_type=client_credential&appid={app_id}&secret={app_secret}",
         stand.edges.api.address()
@@ -61,7 +60,7 @@ async fn f53_others_refresh_the_token_too(trial: &mut Trial<'_>) -> String {
         stand.more_arrive(10, PROGRESS).await;
     }
     let before = tokens_fetched(&stand).await;
-    let forced = json!({"grant_type": "client_credential", "appid": account.app_id, "secret": account.app_secret, "force_refresh": true});
+    let forced = json!({"grant_type": "client_credential", "appid": app_id, "secret": app_secret, "force_refresh": true});
     let url = format!("http://{}/cgi-bin/stable_token", stand.edges.api.address());
     token_of(stand.http.post(url).json(&forced)).await;
     stand.more_arrive(150, PROGRESS).await;
